@@ -1,0 +1,62 @@
+# Everything a fresh clone needs is Python 3.11 or newer, make and a package index.
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+NEWEST_FIRST := python3 python3.15 python3.14 python3.13 python3.12 python3.11 python
+PYTHON ?= $(shell for name in $(NEWEST_FIRST); do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$name && break; done)
+PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check
+PYTEST := $(RUN) -m pytest $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format bench clean
+
+help:
+	@echo "make demo       set up what is needed and show a routed mixture-of-experts layer run"
+	@echo "make test       the tests, without the slow ones (ARGS='-k name' goes to pytest)"
+	@echo "make test-slow  the slow ones"
+	@echo "make check      formatting, lint, types, layers"
+	@echo "make format     format the code and mend what lint can mend"
+	@echo "make bench      the benchmarks"
+	@echo "make clean      remove the environment and all caches"
+
+$(RUN):
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv found; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "make: setting up $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+# One stamp a kind of set-up; the development set-up holds all that the demo needs.
+$(VENV)/runtime.stamp: pyproject.toml | $(RUN)
+	@test $(VENV)/dev.stamp -nt pyproject.toml || $(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(RUN)
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/runtime.stamp
+	@$(RUN) -m ptx_samples.moe.demo
+
+test: $(VENV)/dev.stamp
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/dev.stamp
+	$(PYTEST) -m slow
+
+check: $(VENV)/dev.stamp
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy --strict emulator
+	$(PYTEST) --durations=0 --quiet tests/test_layering.py tests/test_style.py
+
+format: $(VENV)/dev.stamp
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+bench: $(VENV)/dev.stamp
+	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
