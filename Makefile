@@ -10,6 +10,7 @@ PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check
 PYTEST := $(RUN) -m pytest $(ARGS)
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help demo test test-slow check format bench clean
 
 help:
@@ -22,7 +23,7 @@ help:
 	@echo "make clean      remove the environment and all caches"
 
 $(RUN):
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv found; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv and ensurepip (Debian: python3-venv) found; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "make: setting up $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 
