@@ -64,9 +64,9 @@ def compile_triton(source: Path) -> str:
 
 def sources() -> dict[Path, Callable[[Path], str]]:
     """Every source with the function that compiles it."""
-    cuda = {path: compile_cuda for path in sorted((HERE / "cuda").glob("*.cu"))}
-    triton = {path: compile_triton for path in sorted((HERE / "triton").glob("*.py")) if path.stem != "reference"}
-    return {**cuda, **triton}
+    cuda = sorted((HERE / "cuda").glob("*.cu"))
+    triton = sorted(path for path in (HERE / "triton").glob("*.py") if path.stem != "reference")
+    return dict.fromkeys(cuda, compile_cuda) | dict.fromkeys(triton, compile_triton)
 
 
 def with_directives(source: Path, ptx: str) -> str:
