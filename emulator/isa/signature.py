@@ -1,0 +1,241 @@
+"""Compiles a syntax line of the manual into a matcher.
+
+    signature("mul.mode.type d, a, b", mode="lo hi", type="u16 s16 u32 s32")
+
+A dotted word of the line that has a keyword is a placeholder with the keyword's values; any other is literal;
+braces make a part optional.  Operands are named as in the manual: `d`, `p` and `q` are results, all others
+are sources.  An operand has the type of the placeholder `type` unless a keyword says otherwise:
+
+    d="wide type"       twice the width of type
+    d="relaxed type"    a register may be wider than the instruction's type (manual, 9.4.1)
+    d="packed type"     a register, or a {vector} of smaller ones that is packed into one value (mov)
+    d="vec type"        as many elements as the `.vec` modifier says
+    d="type sink"       `_` may stand for the result
+    c="immediate u32"   a constant
+    a="special type"    special registers and symbol addresses may stand here (mov, cvt)
+    t="label", "function", "labels", "any"     what no register holds
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.ptx_types import TYPES, ScalarType, bits_type
+
+RESULTS = ("d", "p", "q")
+FLAGS = ("wide", "relaxed", "packed", "vec", "sink", "immediate", "special")
+KINDS = ("label", "labels", "function", "prototype", "any", "group", "texture")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One dotted part of the mnemonic: a literal (one value) or a placeholder."""
+
+    name: str
+    values: Mapping[str, Any]
+    optional: bool
+    literal: bool
+
+    def describe(self) -> str:
+        """As the manual writes it."""
+        text = "." + (next(iter(self.values)) if self.literal else self.name)
+        return "{" + text + "}" if self.optional else text
+
+
+@dataclass(frozen=True, slots=True)
+class OperandSpec:
+    """One operand of a syntax line."""
+
+    name: str
+    kind: str = "value"  # "value", "address", or one of KINDS
+    type_name: str = "type"  # a scalar type or a placeholder; "" for other kinds
+    flags: frozenset[str] = frozenset()
+    optional: bool = False
+    negatable: bool = False
+    count: int = 1  # elements of a fixed vector
+
+    @property
+    def is_result(self) -> bool:
+        """Whether the instruction writes it: it is named d, p or q."""
+        return self.name.rstrip("0123456789") in RESULTS and self.kind == "value"
+
+    def resolve(self, modifiers: Mapping[str, Any]) -> ScalarType | None:
+        """The scalar type of this operand in a variant; None for kinds without one."""
+        if not self.type_name:
+            return None
+        found = modifiers.get(self.type_name)
+        kind = found if isinstance(found, ScalarType) else TYPES[self.type_name]
+        if "wide" not in self.flags:
+            return kind
+        return TYPES[f"{kind.name[0]}{kind.width * 2}"] if kind.kind in "usbf" else bits_type(kind.width * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class OperandPair:
+    """`d|p`: two results in one place; the second may be optional."""
+
+    first: OperandSpec
+    second: OperandSpec
+    second_optional: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A compiled syntax line."""
+
+    line: str
+    mnemonic: str
+    slots: tuple[Slot, ...]
+    operands: tuple[OperandSpec | OperandPair, ...]
+    loose: bool = False
+    attributes: tuple[str, ...] = field(default=())
+
+    def match(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
+        """Modifier values by slot name for the dotted parts after the first word, or None."""
+        found = self._match_loose(parts) if self.loose else self._match_ordered(parts, 0, 0, {})
+        if found is None:
+            return None
+        return {name: found.get(name) for name in self.attributes}
+
+    def _match_ordered(
+        self, parts: tuple[str, ...], at: int, slot: int, found: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        if slot == len(self.slots):
+            return found if at == len(parts) else None
+        this = self.slots[slot]
+        if at < len(parts) and parts[at] in this.values:
+            rest = self._match_ordered(parts, at + 1, slot + 1, {**found, this.name: this.values[parts[at]]})
+            if rest is not None:
+                return rest
+        return self._match_ordered(parts, at, slot + 1, found) if this.optional else None
+
+    def _match_loose(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
+        found: dict[str, Any] = {}
+        free = list(self.slots)
+        for part in parts:
+            slot = next((s for s in free if part in s.values), None)
+            if slot is None:
+                return None
+            free.remove(slot)
+            found[slot.name] = slot.values[part]
+        return None if any(not slot.optional for slot in free) else found
+
+    def unknown_part(self, parts: tuple[str, ...]) -> str | None:
+        """The first dotted part that no slot admits, for messages."""
+        return next((part for part in parts if not any(part in slot.values for slot in self.slots)), None)
+
+    def operand_counts(self) -> tuple[int, int]:
+        """The least and the greatest number of operands."""
+        optional = sum(isinstance(spec, OperandSpec) and spec.optional for spec in self.operands)
+        return len(self.operands) - optional, len(self.operands)
+
+
+def signature(line: str, *, loose: bool = False, **keywords: str) -> Signature:
+    """Compile a syntax line; a keyword belongs to the placeholder or operand of its name (ValueError if to none)."""
+    head, _, tail = line.strip().partition(" ")
+    names: list[str] = []
+    word, slots = _compile_head(head, keywords, names)
+    operands = tuple(_compile_operands(tail.strip(), keywords, names, {slot.name for slot in slots}))
+    unknown = set(keywords) - set(names)
+    if unknown:
+        raise ValueError(f"{line!r} has no part named {sorted(unknown)}")
+    attributes = tuple(dict.fromkeys(slot.name for slot in slots))
+    return Signature(line, word, slots, operands, loose, attributes)
+
+
+_HEAD_PART = re.compile(r"(\{)?\.([\w:]+)(\})?")
+
+
+def _compile_head(head: str, keywords: Mapping[str, str], names: list[str]) -> tuple[str, tuple[Slot, ...]]:
+    matched = re.match(r"\w+", head)
+    if matched is None:
+        raise ValueError(f"no mnemonic in {head!r}")
+    word, at, slots = matched.group(), matched.end(), []
+    for part in _HEAD_PART.finditer(head, at):
+        if part.start() != at:
+            raise ValueError(f"cannot read {head!r} at {head[at:]!r}")
+        at = part.end()
+        text, optional = part.group(2), part.group(1) is not None
+        if text in keywords:
+            values = {value: TYPES.get(value, value) for value in keywords[text].split()}
+            values = {text_: _modifier_value(text, value) for text_, value in values.items()}
+            slots.append(Slot(text, values, optional, literal=False))
+            names.append(text)
+        else:
+            slots.append(Slot(attribute_name(text), {text: True}, optional, literal=True))
+    if at != len(head):
+        raise ValueError(f"cannot read {head!r} at {head[at:]!r}")
+    return word, tuple(slots)
+
+
+def _modifier_value(slot: str, value: Any) -> Any:
+    """Type placeholders (`type`, `dtype`, ...) hold ScalarTypes; all others hold their text."""
+    if isinstance(value, ScalarType) and not slot.endswith("type"):
+        return value.name
+    return value
+
+
+def attribute_name(modifier: str) -> str:
+    """`L2::cache_hint` -> `L2_cache_hint`: the name under which a meaning finds a literal modifier."""
+    return modifier.replace("::", "_")
+
+
+_OPERAND = re.compile(
+    r"(?P<open>\{\s*,\s*)?(?P<not>\{!\})?"
+    r"(?P<body>\[[\w, {}|:-]+\]|\{\w+(?:\s*,\s*\w+)*\}|[\w-]+)"
+    r"(?P<pair>\{?\|[\w-]+\}?)?"
+)
+
+
+def _compile_operands(
+    text: str, keywords: Mapping[str, str], names: list[str], placeholders: set[str]
+) -> Iterator[OperandSpec | OperandPair]:
+    at = 0
+    while at < len(text):
+        matched = _OPERAND.match(text, at)
+        if matched is None:
+            raise ValueError(f"cannot read the operands {text!r} at {text[at:]!r}")
+        spec = _compile_operand(matched["body"], matched["not"] is not None, keywords, names, placeholders)
+        at = matched.end()
+        optional = matched["open"] is not None
+        if optional:
+            at = text.index("}", at) + 1
+            spec = OperandSpec(spec.name, spec.kind, spec.type_name, spec.flags, True, spec.negatable, spec.count)
+        if matched["pair"]:
+            second = _compile_operand(matched["pair"].strip("{|}"), False, keywords, names, placeholders)
+            yield OperandPair(spec, second, matched["pair"].startswith("{"))
+        else:
+            yield spec
+        separator = re.compile(r"\s*,?\s*(?=\{\s*,|$)|\s*,\s*").match(text, at)
+        if separator is None:
+            raise ValueError(f"cannot read the operands {text!r} at {text[at:]!r}")
+        at = separator.end()
+
+
+def _compile_operand(
+    body: str, negatable: bool, keywords: Mapping[str, str], names: list[str], placeholders: set[str]
+) -> OperandSpec:
+    if body.startswith("["):
+        name = body[1:-1].strip()
+        names.append(name)
+        flags = frozenset(keywords.get(name, "").split())
+        return OperandSpec(name, "address", "", flags)
+    name, count = body, 1
+    words = keywords.get(name, "type" if "type" in placeholders else "any").split()
+    names.append(name)
+    flags = frozenset(word for word in words if word in FLAGS)
+    rest = [word for word in words if word not in FLAGS]
+    for word in list(rest):
+        if word.isdigit():
+            count = int(word)
+            rest.remove(word)
+    if len(rest) != 1:
+        raise ValueError(f"operand {name!r}: {words} names {len(rest)} types")
+    if rest[0] in KINDS:
+        return OperandSpec(name, rest[0], "", flags, negatable=negatable)
+    if rest[0] not in placeholders and rest[0] not in TYPES:
+        raise ValueError(f"operand {name!r}: {rest[0]!r} is no type")
+    return OperandSpec(name, "value", rest[0], flags, negatable=negatable, count=count)
