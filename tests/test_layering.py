@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = ("errors", "ptx_types", "observer")
 LANGUAGE = (*FOUNDATION, "parse", "isa", "program")
 RUN = (*LANGUAGE, "machine", "engines")
+TEXT = ("arguments", "render")  # kernel arguments from text, values to text
+API = (*RUN, *TEXT, "observers", "")
 # Part of the package -> the parts that it may import. "" is emulator/__init__.py, the API on top.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
@@ -20,12 +22,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "program": (*FOUNDATION, "parse", "isa"),
     "machine": FOUNDATION,
     "engines": (*LANGUAGE, "machine"),
-    "observers": RUN,
-    "": (*RUN, "observers"),
-    "debugger": (*RUN, "observers", ""),
-    "crosscheck": (*RUN, "observers", ""),
-    "pytest_plugin": (*RUN, "observers", "debugger", "crosscheck", ""),
-    "commands": (*RUN, "observers", "debugger", "crosscheck", ""),
+    **dict.fromkeys(TEXT, FOUNDATION),
+    "observers": (*RUN, *TEXT),
+    "": API[:-1],
+    "debugger": API,
+    "crosscheck": API,
+    "pytest_plugin": (*API, "debugger", "crosscheck"),
+    "commands": (*API, "debugger", "crosscheck"),
     "__main__": ("commands",),
 }
 COMPILERS = ("numba", "llvmlite")
