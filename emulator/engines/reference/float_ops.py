@@ -1,6 +1,6 @@
 """Float operations on NumPy rows, exact in every rounding mode, over all exponents and subnormals.
 
-NaN results are canonical (CANONICAL_NAN); f32 and f16 in rn are NumPy's own, which are correctly rounded;
+NaN results are canonical (rounding.py); f32 and f16 in rn are NumPy's own, which are correctly rounded;
 everything else goes through f64, see rounding.py.
 """
 
@@ -26,7 +26,7 @@ from emulator.isa.ops import F64, PRED, Ops, Value
 from emulator.ptx_types import ScalarType
 
 Row = Any
-FLOAT = {16: np.dtype(np.float16), 32: np.dtype(np.float32), 64: np.dtype(np.float64)}
+FLOAT: dict[int, np.dtype[Any]] = {width: np.dtype(f"float{width}") for width in (16, 32, 64)}
 ROUNDINGS = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
 RELATIONS = {
     "eq": np.equal,
@@ -52,27 +52,27 @@ def quiet(method: Callable[..., Value]) -> Callable[..., Value]:
 class FloatOps(Ops):
     """The float operations of a backend on NumPy rows."""
 
-    def _float(self, kind: ScalarType, data: Row) -> Value:
-        return Value(self, kind, data if kind.name == "bf16" else canonical(data))
+    def _float(self, kind: ScalarType, data: Row, *operands: Row) -> Value:
+        return Value(self, kind, data if kind.name == "bf16" else canonical(data, *operands))
 
     @quiet
     def fadd(self, a: Value, b: Value, rnd: str = "rn") -> Value:
         """a + b rounded once."""
         if rnd == "rn":
-            return self._float(a.type, a.data + b.data)
-        return self._float(a.type, _settle(_sum(widen(a), widen(b)), a.type, rnd))
+            return self._float(a.type, a.data + b.data, a.data, b.data)
+        return self._float(a.type, _settle(_sum(widen(a), widen(b)), a.type, rnd), a.data, b.data)
 
     @quiet
     def fmul(self, a: Value, b: Value, rnd: str = "rn") -> Value:
         """a * b rounded once."""
         if rnd == "rn":
-            return self._float(a.type, a.data * b.data)
+            return self._float(a.type, a.data * b.data, a.data, b.data)
         x, y = widen(a), widen(b)
         if a.type.width < 64:
             return self._float(a.type, narrow(x * y, FLOAT[a.type.width], rnd))
         product, error = two_product(x, y)
         result = directed(product, error, rnd)
-        return self._float(F64, _repair("mul", (x, y), product, result, _moderate(x) & _moderate(y), rnd))
+        return self._float(F64, _repair("mul", (x, y), product, result, _moderate(x) & _moderate(y), rnd), x, y)
 
     @quiet
     def fma(self, a: Value, b: Value, c: Value, rnd: str = "rn") -> Value:
@@ -80,7 +80,7 @@ class FloatOps(Ops):
         x, y, z = widen(a), widen(b), widen(c)
         if a.type.width < 64:
             return self._float(a.type, _settle(_sum(x * y, z), a.type, rnd))
-        return self._float(F64, _fma_f64(x, y, z, rnd))
+        return self._float(F64, _fma_f64(x, y, z, rnd), x, y, z)
 
     @quiet
     def fdiv(self, a: Value, b: Value, rnd: str = "rn") -> Value:
@@ -94,12 +94,12 @@ class FloatOps(Ops):
         if a.type.width < 64:
             return self._float(a.type, narrow(quotient, FLOAT[a.type.width], rnd))
         if rnd == "rn":
-            return self._float(F64, quotient)
+            return self._float(F64, quotient, x, y)
         product, error = two_product(quotient, y)
         rest = (x - product) - error
         result = directed(quotient, np.where(y < 0, -rest, rest), rnd)
         safe = _moderate(x) & _moderate(y)
-        return self._float(F64, _repair("div", (x, y), quotient, result, safe, rnd))
+        return self._float(F64, _repair("div", (x, y), quotient, result, safe, rnd), x, y)
 
     @quiet
     def fsqrt(self, a: Value, rnd: str = "rn") -> Value:
@@ -109,10 +109,10 @@ class FloatOps(Ops):
         if a.type.width < 64:
             return self._float(a.type, narrow(root, FLOAT[a.type.width], rnd))
         if rnd == "rn":
-            return self._float(F64, root)
+            return self._float(F64, root, x)
         product, error = two_product(root, root)
         result = directed(root, (x - product) - error, rnd)
-        return self._float(F64, _repair("sqrt", (x,), root, result, _moderate(x) | (x < 0), rnd))
+        return self._float(F64, _repair("sqrt", (x,), root, result, _moderate(x) | (x < 0), rnd), x)
 
     @quiet
     def fcompare(self, relation: str, a: Value, b: Value) -> Value:
@@ -133,7 +133,7 @@ class FloatOps(Ops):
     @quiet
     def fround(self, a: Value, mode: str) -> Value:
         """To an integral value: rni, rzi, rmi, rpi."""
-        return self._float(a.type, _narrow(ROUNDINGS[mode](widen(a)), a.type, "rn"))
+        return self._float(a.type, _narrow(ROUNDINGS[mode](widen(a)), a.type, "rn"), a.data)
 
     @quiet
     def float_to_int(self, a: Value, kind: ScalarType) -> Value:
@@ -206,7 +206,7 @@ def _fma_f64(x: Row, y: Row, z: Row, rnd: str) -> Row:
     high, middle = two_sum(product, upper)
     rest = to_odd(*two_sum(middle, lower))
     total, error = two_sum(high, rest)
-    plain = product + z
+    plain: Row = np.where(np.isfinite(x) & np.isfinite(y) & ~np.isfinite(z), z, product + z)
     if rnd == "rm":
         exact_zero = (plain == 0) & (np.signbit(product) | np.signbit(z))
         plain = np.where(exact_zero, -0.0, plain)
@@ -221,7 +221,7 @@ def _repair(operation: str, operands: tuple[Row, ...], plain: Row, result: Row, 
         return result
     factors = operands[:2]
     special = np.any([(x == 0) | ~np.isfinite(x) for x in factors] + [~np.isfinite(x) for x in operands[2:]], axis=0)
-    fixed = np.where(safe, result, plain)
+    fixed: Row = np.where(safe, result, plain)
     for lane in np.flatnonzero(~safe & ~special):
         fixed[lane] = exactly(operation, tuple(float(x[lane]) for x in operands), rnd)
     return fixed

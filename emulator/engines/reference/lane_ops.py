@@ -42,7 +42,7 @@ def constant(kind: ScalarType, value: int | float, width: int, sign: bool) -> Ro
     """A read-only row; `sign` tells -0.0 from 0.0 among the cache's keys."""
     if kind.width == 128:
         number = int(value)
-        row = np.empty((width, 2), np.uint64)
+        row: Row = np.empty((width, 2), np.uint64)
         row[:] = (number & 0xFFFFFFFFFFFFFFFF, number >> 64 & 0xFFFFFFFFFFFFFFFF)
     elif kind.kind == "p":
         row = np.full(width, bool(value))

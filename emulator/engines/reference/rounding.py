@@ -15,21 +15,32 @@ from typing import Any
 import numpy as np
 
 Row = Any
-CANONICAL_NAN = {16: 0x7FFF, 32: 0x7FFFFFFF, 64: 0x7FF8000000000000}
+# f64: what ptxas's own sequences for div.f64 and sqrt.f64 give on sm_90 for 0/0, inf/inf and negative roots.
+CANONICAL_NAN = {16: 0x7FFF, 32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
+QUIET_F64 = np.uint64(1 << 51)
 _SPLIT = np.float64(2**27 + 1)
 
 
-def canonical(x: Row) -> Row:
-    """The same floats with every NaN canonical; writes into x, which must be fresh."""
-    bits = x.view(f"u{x.itemsize}")
-    bits[np.isnan(x)] = CANONICAL_NAN[x.itemsize * 8]
+def canonical(x: Row, *operands: Row) -> Row:
+    """The same floats with every NaN canonical; writes into x, which must be fresh.
+
+    f64 results keep the first NaN among the operands, made quiet: so do div.f64 and sqrt.f64 on sm_90.
+    """
+    nan = np.isnan(x)
+    if nan.any():
+        bits = x.view(f"u{x.itemsize}")
+        bits[nan] = CANONICAL_NAN[x.itemsize * 8]
+        for operand in reversed(operands if x.itemsize == 8 else ()):
+            inherited = np.isnan(operand)
+            bits[inherited] = operand.view(np.uint64)[inherited] | QUIET_F64
     return x
 
 
 def two_sum(a: Row, b: Row) -> tuple[Row, Row]:
     """a + b rounded to nearest and the exact error, which is 0 or NaN where the sum is not finite."""
     larger = np.abs(a) >= np.abs(b)
-    x, y = np.where(larger, a, b), np.where(larger, b, a)
+    x: Row = np.where(larger, a, b)
+    y: Row = np.where(larger, b, a)
     total = x + y
     return total, y - (total - x)
 
