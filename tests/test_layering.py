@@ -25,10 +25,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TEXT, FOUNDATION),
     "observers": (*RUN, *TEXT),
     "": API[:-1],
+    "samples": API,
     "debugger": API,
     "crosscheck": API,
-    "pytest_plugin": (*API, "debugger", "crosscheck"),
-    "commands": (*API, "debugger", "crosscheck"),
+    "pytest_plugin": (*API, "samples", "debugger", "crosscheck"),
+    "commands": (*API, "samples", "debugger", "crosscheck"),
     "__main__": ("commands",),
 }
 COMPILERS = ("numba", "llvmlite")
