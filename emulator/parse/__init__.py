@@ -14,5 +14,18 @@ printer     AST -> text
 
 from emulator.parse.lexer import Token, tokens
 from emulator.parse.parser import parse
+from emulator.parse.printer import print_instruction, print_module, print_operand
+from emulator.parse.spans import element_spans, guard_span, opcode_span, operand_spans
 
-__all__ = ["Token", "parse", "tokens"]
+__all__ = [
+    "Token",
+    "element_spans",
+    "guard_span",
+    "opcode_span",
+    "operand_spans",
+    "parse",
+    "print_instruction",
+    "print_module",
+    "print_operand",
+    "tokens",
+]

@@ -15,7 +15,20 @@ from emulator.errors import Diagnostic, Label, Source, Span
 from emulator.parse import directives
 from emulator.parse.cursor import Cursor, SyntaxFailure
 from emulator.parse.lexer import TRIVIA
-from emulator.parse.nodes import Block, Guard, Instruction, LabelMark, Operand, Statement
+from emulator.parse.nodes import (
+    Address,
+    Block,
+    Float,
+    Guard,
+    Instruction,
+    Integer,
+    LabelMark,
+    Name,
+    Offset,
+    Operand,
+    Statement,
+    Vector,
+)
 from emulator.parse.operands import operand, operand_list
 from emulator.parse.variables import LINKAGES, MAX_NESTING, SPACES, variables
 
@@ -39,6 +52,16 @@ _MODULE_ONLY = LINKAGES.union(_MODULE_WORDS.split())
 _new_span: Callable[[tuple[int, int]], Span] = functools.partial(tuple.__new__, Span)
 
 
+# The commonest operands: a name, `[name+4]`, `{name, name}`, a decimal integer, `0f3F800000`.
+_NAME = r"(?!WARP_SZ\b)(?:[A-Za-z][\w$]*+|[_$%][\w$]++|_)"
+_DECIMAL = r"-?(?:0|[1-9][0-9]{0,17})"
+_COMMON = re.compile(
+    rf"\s*(?:({_NAME})|\[\s*({_NAME})\s*(?:\+\s*({_DECIMAL})\s*)?\]|\{{((?:\s*{_NAME}\s*,)*\s*{_NAME}\s*)\}}"
+    rf"|({_DECIMAL})|0[fF]([0-9a-fA-F]{{8}}))\s*",
+    re.ASCII,
+)
+
+
 class _Operands(dict[str, Operand]):
     """Operands by their text; a new text is parsed, and SyntaxFailure says that it is no single operand."""
 
@@ -47,11 +70,25 @@ class _Operands(dict[str, Operand]):
         self.lists = lists
 
     def __missing__(self, text: str) -> Operand:
+        match = _COMMON.fullmatch(text)
+        found = self[text] = self._parsed(text) if match is None else self._common(match)
+        return found
+
+    def _common(self, match: re.Match[str]) -> Operand:
+        name, base, offset, elements, integer, single = match.groups()
+        if name:
+            return Name(name)
+        if base:
+            return Address((Offset(Name(base), int(offset)) if offset else Name(base),))
+        if elements:
+            return Vector(tuple(map(self.__getitem__, elements.split(","))))
+        return Integer(int(integer)) if integer else Float(int(single, 16), 32)
+
+    def _parsed(self, text: str) -> Operand:
         cursor = Cursor(Source(text))
         found = operand(cursor, self.lists)
         if cursor.kind != "end":
             cursor.unexpected("one operand")
-        self[text] = found
         return found
 
 

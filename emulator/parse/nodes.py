@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from emulator.errors import Diagnostic, Source, Span
+from emulator.parse import spans
 
 NO_SPAN = Span(0, 0)
 
@@ -362,3 +363,15 @@ class Module:
     def entries(self) -> list[Function]:
         """The kernels, in order."""
         return [item for item in self.functions.values() if item.kind == "entry" and item.body is not None]
+
+    def operand_spans(self, instruction: Instruction) -> list[Span]:
+        """The places of an instruction's operands, in order."""
+        return spans.operand_spans(self.source, instruction)
+
+    def opcode_span(self, instruction: Instruction) -> Span:
+        """The place of an instruction's dotted word."""
+        return spans.opcode_span(self.source, instruction)
+
+    def guard_span(self, instruction: Instruction) -> Span | None:
+        """The place of an instruction's `@p`."""
+        return spans.guard_span(self.source, instruction)
