@@ -150,7 +150,8 @@ def lane_grid(
 ) -> list[str]:
     """All 32 values, 8 a line or as many as fit: `.` for lanes outside the mask, `*` after a value that changed."""
     cells = [format_value(values[lane], base, digits) if mask >> lane & 1 else "." for lane in range(WARP_SIZE)]
-    cells = [cell + ("*" if changed >> lane & 1 else " ") for lane, cell in enumerate(cells)]
+    if changed:
+        cells = [cell + ("*" if changed >> lane & 1 else " ") for lane, cell in enumerate(cells)]
     cell_width = max(len(cell) for cell in cells)
     columns = next(count for count in (8, 4, 2, 1) if count == 1 or 8 + count * (cell_width + 1) <= width + 1)
     lines = []

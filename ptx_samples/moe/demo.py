@@ -83,8 +83,8 @@ def register_lines(stop: Stop, lanes: int, before: np.ndarray | None, after: np.
         return [line + tail if len(line + tail) <= WIDTH else line]
     changed = render.mask_of(after != before) & lanes if before is not None else 0
     marks = changed if changed != lanes else 0
-    grid = render.lane_grid(after, lanes, marks, stop.base, width=WIDTH - 4)
-    return [f"          {stop.name}" + ("   * changed" if marks else ""), *("    " + line for line in grid)]
+    grid = render.lane_grid(after, lanes, marks, stop.base, digits=3, width=WIDTH)
+    return [f"          {stop.name}" + ("   * changed" if marks else ""), *grid]
 
 
 def choices_lines(shared: np.ndarray) -> list[str]:
@@ -133,7 +133,7 @@ def chart(counts: np.ndarray) -> list[str]:
     return [
         f"TOKENS PER EXPERT: {counts.sum()} choices, {counts.sum() / counts.size:.2g} an expert on average",
         "",
-        f"{'group':5}  {'experts':7}  {'one sign an expert: . none, + ten':32}  tokens",
+        f"{'group':5}  {'experts':7}  {'one sign an expert: . is 0, + >9':32}  tokens",
         *render.bar_chart(labels, [int(row.sum()) for row in groups], width=20),
         "",
         "busiest  " + ", ".join(f"{expert} ({counts[expert]})" for expert in busiest),
