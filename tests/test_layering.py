@@ -32,15 +32,20 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "commands": (*API, "samples", "debugger", "crosscheck"),
     "__main__": ("commands",),
 }
+# For type checkers alone: a Grid carries its Program for the engines and never looks inside its instructions.
+ALLOWED_AS_TYPES = {"machine": ("program",)}
 COMPILERS = ("numba", "llvmlite")
 COMPILER_PLACES = (("engines", "native"), ("isa", "tiles"))
 
 
 class Import:
-    """One imported module: its dotted name, the line, and whether the statement stands inside a function."""
+    """One imported module: its dotted name, the line, and where the statement stands.
 
-    def __init__(self, module: str, line: int, lazy: bool) -> None:
-        self.module, self.line, self.lazy = module, line, lazy
+    lazy: inside a function; types: inside `if TYPE_CHECKING`.
+    """
+
+    def __init__(self, module: str, line: int, lazy: bool, types: bool) -> None:
+        self.module, self.line, self.lazy, self.types = module, line, lazy, types
 
     def part(self, root: Path) -> str | None:
         """The part of the emulator that is imported; None for other packages."""
@@ -53,23 +58,24 @@ class Import:
 
 
 def imports(file: Path, root: Path) -> Iterator[Import]:
-    """Every import of a file, relative ones made absolute; those for type checkers only count too."""
+    """Every import of a file, relative ones made absolute; those for type checkers alone too."""
     package = file.relative_to(root).parent.parts
 
-    def visit(node: ast.AST, lazy: bool) -> Iterator[Import]:
+    def visit(node: ast.AST, lazy: bool, types: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, lazy)
+                yield Import(alias.name, node.lineno, lazy, types)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
             for alias in node.names:
-                yield Import(f"{module}.{alias.name}", node.lineno, lazy)
+                yield Import(f"{module}.{alias.name}", node.lineno, lazy, types)
         lazy = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        types = types or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse)
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, lazy)
+            yield from visit(child, lazy, types)
 
-    yield from visit(ast.parse(file.read_text(encoding="utf-8")), False)
+    yield from visit(ast.parse(file.read_text(encoding="utf-8")), False, False)
 
 
 def place(file: Path, root: Path) -> tuple[str, ...]:
@@ -98,10 +104,12 @@ def problem_of(item: Import, here: tuple[str, ...], root: Path) -> str | None:
     if package in COMPILERS:
         if here[:2] not in COMPILER_PLACES:
             return f"{package} belongs to engines/native and isa/tiles"
-        return None if item.lazy else f"{package} is imported inside functions only"
+        return None if item.lazy or item.types else f"{package} is imported inside functions only"
     if here[0] not in ALLOWED:
         return f"{here[0]} has no place in the layers: name it in ALLOWED"
     if part is None or part == here[0] or part in ALLOWED[here[0]]:
+        return None
+    if item.types and part in ALLOWED_AS_TYPES.get(here[0], ()):
         return None
     return f"{here[0] or 'emulator'} does not import {part or 'the API'}"
 
@@ -120,6 +128,7 @@ def test_nothing_imports_upwards() -> None:
         ("parse/lexer.py", "from ..isa.registry import lookup", "parse does not import isa"),
         ("parse/lexer.py", "def f():\n    from .. import isa", "parse does not import isa"),
         ("machine/warp.py", "from emulator.program import Program", "machine does not import program"),
+        ("machine/warp.py", "if TYPE_CHECKING:\n    from emulator import isa", "machine does not import isa"),
         ("isa/registry.py", "if TYPE_CHECKING:\n    from emulator.machine import warp", "isa does not import machine"),
         ("engines/run.py", "from emulator.observers import trace", "engines does not import observers"),
         ("engines/run.py", "from emulator import launch", "engines does not import the API"),
@@ -145,6 +154,7 @@ def test_finds_a_planted_violation(tmp_path: Path, file: str, text: str, problem
     [
         ("engines/native/link.py", "def f():\n    import llvmlite.binding"),
         ("isa/tiles.py", "def f():\n    from numba import cfunc"),
+        ("machine/grid.py", "if TYPE_CHECKING:\n    from emulator.program import Program"),
         ("isa/registry.py", "from emulator.parse import nodes\nfrom .signature import compile_line\nimport numpy"),
         ("engines/run.py", "from emulator.machine import warp\nfrom emulator.program.decode import decode"),
         ("__init__.py", "from emulator.engines.run import launch"),

@@ -111,7 +111,7 @@ def test_every_verb_has_help() -> None:
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path, checkout: Path) -> None:
-    for index in range(300):
+    for index in range(1000):
         (tmp_path / f"{index}.ptx").write_text("not PTX at all")
     command = [sys.executable, "-m", "emulator", "check", str(tmp_path)]
     with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
