@@ -15,7 +15,9 @@ from emulator.commands import ExitCode
 from emulator.errors import Diagnostic, PtxError, PtxSyntaxError, Source
 from emulator.parse import parse
 from emulator.program import check_module
+from emulator.program.module_check import KNOWN_TARGETS
 
+ARCHITECTURE = click.Choice(KNOWN_TARGETS)
 _WORDS = {
     ExitCode.OK: "ok",
     ExitCode.UNSUPPORTED: "not executed yet",
@@ -60,7 +62,9 @@ class Report:
 @click.command("check")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and file.")
-@click.option("--arch", default="sm_90a", show_default=True, help="The device to check for.")
+@click.option(
+    "--arch", type=ARCHITECTURE, default="sm_90a", show_default=True, metavar="ARCH", help="The device to check for."
+)
 def command(paths: tuple[str, ...], as_json: bool, arch: str) -> ExitCode:
     """Say whether every instruction of every entry of PTX files is right and can be executed.
 

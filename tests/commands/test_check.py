@@ -96,6 +96,20 @@ def test_no_path_is_usage() -> None:
     assert CliRunner().invoke(main, ["check"]).exit_code == 2
 
 
+def test_an_unknown_device_is_usage(tmp_path: Path) -> None:
+    file = write(tmp_path, "k.ptx", RIGHT)
+    result = CliRunner().invoke(main, ["check", str(file), "--arch", "sm_9"])
+    assert result.exit_code == 2
+    assert "'sm_9' is not one of" in result.stderr
+
+
+def test_a_device_rejects_what_it_cannot_run(tmp_path: Path) -> None:
+    file = write(tmp_path, "k.ptx", RIGHT)
+    code, (report,) = run_json(file, "--arch", "sm_80")
+    assert code == 3
+    assert report["errors"][0]["code"] == "PTX-P0131"
+
+
 def test_a_folder_means_its_files_at_any_depth_in_order(tmp_path: Path) -> None:
     files = [write(tmp_path, name, RIGHT) for name in ("a.ptx", "b/c.ptx", "b/d/e.ptx", "z.ptx")]
     write(tmp_path, "b/notes.txt", "not a kernel")
