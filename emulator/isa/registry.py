@@ -51,7 +51,8 @@ class Entry:
 
     kind: "lane" (a function of values, lane by lane), "warp" (sees all lanes), "machine" (memory, barriers,
     control).  sync: the operand with the member mask of a warp rendezvous.  resume: the second half of a
-    meaning that waits.  check: a rule that the line cannot say; it returns what is wrong.
+    meaning that waits.  check: a rule that the line cannot say; it returns what is wrong.  removed: from this
+    version on, targets from this one on do not have it any more.
     """
 
     signature: Signature
@@ -63,6 +64,7 @@ class Entry:
     sync: str | None = None
     resume: Meaning | None = None
     check: Check | None = None
+    removed: Requirement | None = None
 
     @property
     def mnemonic(self) -> str:
@@ -104,8 +106,11 @@ class Example:
 _EXAMPLE = re.compile(r"example: (?P<opcode>[\w.:]+)\s*(?P<inputs>.*?)\s*->\s*(?P<results>.*)$")
 
 
+_COMMA = re.compile(r",(?![^{]*\})")  # outside the braces of a vector
+
+
 def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",")) if text else ()
+    return tuple(part.strip() for part in _COMMA.split(text)) if text else ()
 
 
 class Variant:
@@ -153,19 +158,23 @@ def instruction(
     sync: str | None = None,
     resume: Meaning | None = None,
     check: Check | None = None,
+    removed: str = "",
     loose: bool = False,
+    first: str = "",
     **keywords: str,
 ) -> Callable[[Meaning], Meaning]:
     """Register a meaning under a syntax line of the manual.
 
     section: of the manual.  requires: "7.8 sm_90", the least version and target.  since: the same for single
-    modifiers, {".e4m3": "8.1 sm_89"}.  loose: modifiers may come in any order, as ptxas takes them.
+    modifiers, {".e4m3": "8.1 sm_89"}.  removed: "6.4 sm_70", gone from these targets from that version on.
+    loose: modifiers may come in any order, as ptxas takes them, except that the one named `first` is first.
     """
-    compiled = signature(line, loose=loose, **keywords)
+    compiled = signature(line, loose=loose, first=first, **keywords)
     needs = {part.lstrip("."): Requirement.parse(text) for part, text in (since or {}).items()}
 
     def register(meaning: Meaning) -> Meaning:
-        entry = Entry(compiled, meaning, section, kind, Requirement.parse(requires), needs, sync, resume, check)
+        least, gone = Requirement.parse(requires), Requirement.parse(removed) if removed else None
+        entry = Entry(compiled, meaning, section, kind, least, needs, sync, resume, check, gone)
         ENTRIES.setdefault(compiled.mnemonic, []).append(entry)
         lookup.cache_clear()
         return meaning

@@ -3,8 +3,8 @@
     signature("mul.mode.type d, a, b", mode="lo hi", type="u16 s16 u32 s32")
 
 A dotted word of the line that has a keyword is a placeholder with the keyword's values; any other is literal;
-braces make a part optional.  Operands are named as in the manual: `d`, `p` and `q` are results, all others
-are sources.  An operand has the type of the placeholder `type` unless a keyword says otherwise:
+braces make a part optional.  Operands are named as in the manual: `d`, `p`, `q`, `f` and `dst` at the head are
+results, all others are sources.  An operand has the type of the placeholder `type` unless a keyword says otherwise:
 
     d="wide type"       twice the width of type
     d="relaxed type"    a register may be wider than the instruction's type (manual, 9.4.1)
@@ -19,13 +19,13 @@ are sources.  An operand has the type of the placeholder `type` unless a keyword
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulator.ptx_types import TYPES, ScalarType, bits_type
 
-RESULTS = ("d", "p", "q")
+RESULTS = ("d", "p", "q", "f", "dst")
 FLAGS = ("wide", "relaxed", "packed", "vec", "sink", "immediate", "special")
 KINDS = ("label", "labels", "function", "prototype", "any", "group", "texture")
 
@@ -56,18 +56,19 @@ class OperandSpec:
     optional: bool = False
     negatable: bool = False
     count: int = 1  # elements of a fixed vector
+    behind_source: bool = False
 
     @property
     def is_result(self) -> bool:
-        """Whether the instruction writes it: it is named d, p or q."""
-        return self.name.rstrip("0123456789") in RESULTS and self.kind == "value"
+        """Whether the instruction writes it: it is named d, p, q ... and stands in front of all sources."""
+        return self.name.rstrip("0123456789") in RESULTS and self.kind == "value" and not self.behind_source
 
     def resolve(self, modifiers: Mapping[str, Any]) -> ScalarType | None:
         """The scalar type of this operand in a variant; None for kinds without one."""
         if not self.type_name:
             return None
         found = modifiers.get(self.type_name)
-        kind = found if isinstance(found, ScalarType) else TYPES[self.type_name]
+        kind = found if isinstance(found, ScalarType) else TYPES[found if isinstance(found, str) else self.type_name]
         if "wide" not in self.flags:
             return kind
         return TYPES[f"{kind.name[0]}{kind.width * 2}"] if kind.kind in "usbf" else bits_type(kind.width * 2)
@@ -92,6 +93,7 @@ class Signature:
     operands: tuple[OperandSpec | OperandPair, ...]
     loose: bool = False
     attributes: tuple[str, ...] = field(default=())
+    first: str = ""
 
     def match(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
         """Modifier values by slot name for the dotted parts after the first word, or None."""
@@ -115,6 +117,8 @@ class Signature:
     def _match_loose(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
         found: dict[str, Any] = {}
         free = list(self.slots)
+        if self.first and not (parts and parts[0] in self.slot(self.first).values):
+            return None
         for part in parts:
             slot = next((s for s in free if part in s.values), None)
             if slot is None:
@@ -122,6 +126,10 @@ class Signature:
             free.remove(slot)
             found[slot.name] = slot.values[part]
         return None if any(not slot.optional for slot in free) else found
+
+    def slot(self, name: str) -> Slot:
+        """The dotted part of a name."""
+        return next(slot for slot in self.slots if slot.name == name)
 
     def unknown_part(self, parts: tuple[str, ...]) -> str | None:
         """The first dotted part that no slot admits, for messages."""
@@ -133,17 +141,23 @@ class Signature:
         return len(self.operands) - optional, len(self.operands)
 
 
-def signature(line: str, *, loose: bool = False, **keywords: str) -> Signature:
-    """Compile a syntax line; a keyword belongs to the placeholder or operand of its name (ValueError if to none)."""
+def signature(line: str, *, loose: bool = False, first: str = "", **keywords: str) -> Signature:
+    """Compile a syntax line; a keyword belongs to the placeholder or operand of its name (ValueError if to none).
+
+    loose: the modifiers may come in any order.  first: but this placeholder, part of the opcode, stands first.
+    """
     head, _, tail = line.strip().partition(" ")
     names: list[str] = []
     word, slots = _compile_head(head, keywords, names)
-    operands = tuple(_compile_operands(tail.strip(), keywords, names, {slot.name for slot in slots}))
+    operands = _results_first(_compile_operands(tail.strip(), keywords, names, {slot.name for slot in slots}))
     unknown = set(keywords) - set(names)
     if unknown:
         raise ValueError(f"{line!r} has no part named {sorted(unknown)}")
     attributes = tuple(dict.fromkeys(slot.name for slot in slots))
-    return Signature(line, word, slots, operands, loose, attributes)
+    signature = Signature(line, word, slots, operands, loose, attributes, first)
+    if first and not (loose and any(slot.name == first for slot in slots)):
+        raise ValueError(f"{line!r} is not loose or has no {first!r} to stand first")
+    return signature
 
 
 _HEAD_PART = re.compile(r"(\{)?\.([\w:]+)(\})?")
@@ -183,6 +197,18 @@ def attribute_name(modifier: str) -> str:
     return modifier.replace("::", "_")
 
 
+def _results_first(operands: Iterable[OperandSpec | OperandPair]) -> tuple[OperandSpec | OperandPair, ...]:
+    """Mark the operands behind the first source: they are sources too, whatever their name (lop3's q)."""
+    found: list[OperandSpec | OperandPair] = []
+    behind = False
+    for spec in operands:
+        if isinstance(spec, OperandSpec):
+            spec = replace(spec, behind_source=behind)
+            behind = behind or not spec.is_result
+        found.append(spec)
+    return tuple(found)
+
+
 _OPERAND = re.compile(
     r"(?P<open>\{\s*,\s*)?(?P<not>\{!\})?"
     r"(?P<body>\[[\w, {}|:-]+\]|\{\w+(?:\s*,\s*\w+)*\}|[\w-]+)"
@@ -203,7 +229,7 @@ def _compile_operands(
         optional = matched["open"] is not None
         if optional:
             at = text.index("}", at) + 1
-            spec = OperandSpec(spec.name, spec.kind, spec.type_name, spec.flags, True, spec.negatable, spec.count)
+            spec = replace(spec, optional=True)
         if matched["pair"]:
             second = _compile_operand(matched["pair"].strip("{|}"), False, keywords, names, placeholders)
             yield OperandPair(spec, second, matched["pair"].startswith("{"))
