@@ -1,46 +1,22 @@
-"""The statements of a body, with recovery after an error.
+"""The statements of a body, token by token, with recovery after an error.
 
-Ordinary instructions go a fast way: one regular expression matches a whole statement, and every operand is
-looked up by its text, so a spelling is parsed once per module.  Whatever does not fit goes token by token
-through the cursor, which is also where errors come from.  Both ways use the same operand grammar.
+Runs of ordinary statements go a fast way (emulator.parse.fast) as long as the text has no error.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable
 
-from emulator.errors import Diagnostic, Label, Source, Span
+from emulator.errors import Diagnostic, Label, Source
 from emulator.parse import directives
-from emulator.parse.cursor import Cursor, SyntaxFailure
-from emulator.parse.lexer import TRIVIA
-from emulator.parse.nodes import (
-    Address,
-    Block,
-    Float,
-    Guard,
-    Instruction,
-    Integer,
-    LabelMark,
-    Name,
-    Offset,
-    Operand,
-    Statement,
-    Vector,
-)
-from emulator.parse.operands import operand, operand_list
+from emulator.parse.cursor import Cursor, SyntaxFailure, suggestion
+from emulator.parse.fast import FastStatements
+from emulator.parse.nodes import Block, Guard, Instruction, LabelMark, Statement
+from emulator.parse.operands import operand_list
 from emulator.parse.variables import LINKAGES, MAX_NESTING, SPACES, variables
 
 _MAX_ERRORS = 1000
 
-# Groups: the statement, its guard, its opcode, its operands.  Operands with a comment, a string or a
-# ternary take the slow way, as does a label before the statement.
-_STATEMENT = re.compile(
-    TRIVIA + r"((@!?[%$\w]+[ \t]+)?([a-z]\w*(?:\.\w+(?:::\w+)*+)*+)(?:[ \t]+([^;/\"#@:?]*+))?+;)", re.ASCII | re.DOTALL
-)
-# The top-level parts of an operand list with braces or parentheses.
-_PART = re.compile(r"(?:[^,{}()\[\]]|\{[^{}]*\}|\([^()]*\)|\[(?:[^\[\]{}]|\{[^{}]*\})*\])+")
 _LINE_START = re.compile(
     r"@|\}|\.(?:reg|param|local|shared|global|const|loc|pragma|entry|func|visible|extern|weak|common|version|target"
     r"|section|file|alias)\b|[a-z]\w*\.[a-z0-9]|[\w$%]+\s*:(?!:)|(?:ret|exit|trap)\s*;",
@@ -48,57 +24,7 @@ _LINE_START = re.compile(
 )
 _MODULE_WORDS = ".entry .func .version .target .address_size .section .alias .file"
 _MODULE_ONLY = LINKAGES.union(_MODULE_WORDS.split())
-
-_new_span: Callable[[tuple[int, int]], Span] = functools.partial(tuple.__new__, Span)
-
-
-# The commonest operands: a name, `[name+4]`, `{name, name}`, a decimal integer, `0f3F800000`.
-_NAME = r"(?!WARP_SZ\b)(?:[A-Za-z][\w$]*+|[_$%][\w$]++|_)"
-_DECIMAL = r"-?(?:0|[1-9][0-9]{0,17})"
-_COMMON = re.compile(
-    rf"\s*(?:({_NAME})|\[\s*({_NAME})\s*(?:\+\s*({_DECIMAL})\s*)?\]|\{{((?:\s*{_NAME}\s*,)*\s*{_NAME}\s*)\}}"
-    rf"|({_DECIMAL})|0[fF]([0-9a-fA-F]{{8}}))\s*",
-    re.ASCII,
-)
-
-
-class _Operands(dict[str, Operand]):
-    """Operands by their text; a new text is parsed, and SyntaxFailure says that it is no single operand."""
-
-    def __init__(self, lists: bool) -> None:
-        super().__init__()
-        self.lists = lists
-
-    def __missing__(self, text: str) -> Operand:
-        match = _COMMON.fullmatch(text)
-        found = self[text] = self._parsed(text) if match is None else self._common(match)
-        return found
-
-    def _common(self, match: re.Match[str]) -> Operand:
-        name, base, offset, elements, integer, single = match.groups()
-        if name:
-            return Name(name)
-        if base:
-            return Address((Offset(Name(base), int(offset)) if offset else Name(base),))
-        if elements:
-            return Vector(tuple(map(self.__getitem__, elements.split(","))))
-        return Integer(int(integer)) if integer else Float(int(single, 16), 32)
-
-    def _parsed(self, text: str) -> Operand:
-        cursor = Cursor(Source(text))
-        found = operand(cursor, self.lists)
-        if cursor.kind != "end":
-            cursor.unexpected("one operand")
-        return found
-
-
-class _Guards(dict[str, Guard]):
-    """Guards by their text, as _STATEMENT finds them."""
-
-    def __missing__(self, text: str) -> Guard:
-        name = text[1:].strip()
-        found = self[text] = Guard(name.removeprefix("!"), name[0] == "!")
-        return found
+_DIRECTIVES = SPACES | {".loc", ".pragma"}
 
 
 class BodyParser:
@@ -108,20 +34,16 @@ class BodyParser:
         self.source = source
         self.errors: list[Diagnostic] = []
         self.cursor = Cursor(source)
-        self._operands = _Operands(lists=False)
-        self._call_operands = _Operands(lists=True)
-        self._guards = _Guards()
-        self._opcodes: dict[str, str] = {}
+        self._fast = FastStatements(source.text)
 
     @property
     def full(self) -> bool:
         """Whether there are so many errors that going on helps nobody."""
         return len(self.errors) >= _MAX_ERRORS
 
-    def begins_line(self, at: int) -> bool:
-        """Whether only blanks stand before an offset on its line."""
-        text = self.source.text
-        return not text[text.rfind("\n", 0, at) + 1 : at].strip()
+    def begins_line(self) -> bool:
+        """Whether the current token is the first of its line."""
+        return "\n" in self.source.text[self.cursor.last : self.cursor.start]
 
     def body(self) -> Block:
         """Pass a body with its braces; the current token is the `{`."""
@@ -130,52 +52,20 @@ class BodyParser:
         at = self.cursor.end
         while stack:
             if not self.errors:  # the fast way may look far ahead for a `;`: not in a broken text
-                at = self._fast_statements(at, stack[-1].statements)
+                at = self._fast.read(at, stack[-1].statements)
             self.cursor.move(at)
             start = self.cursor.start
             try:
                 self._statement(stack)
             except SyntaxFailure as failure:
                 self.errors.append(failure.diagnostic)
-                self._recover(start)
+                if stack:
+                    self._recover(start)
                 if self.full:
                     self.cursor.move(len(self.source.text))
                     stack.clear()
             at = self.cursor.last
         return outer
-
-    # --- the fast way --------------------------------------------------------------------------------
-
-    def _fast_statements(self, at: int, statements: list[Statement]) -> int:
-        """Append ordinary instructions as long as they come; the offset where they end."""
-        match_statement = _STATEMENT.match
-        text, operands, guards, opcodes = self.source.text, self._operands, self._guards, self._opcodes
-        lookup = operands.__getitem__
-        append = statements.append
-        while (match := match_statement(text, at)) is not None:
-            guard, opcode, written = match.group(2, 3, 4)
-            try:
-                if written is None:
-                    found: tuple[Operand, ...] = ()
-                elif "{" in written or "(" in written:
-                    found = self._nested(opcode, written)
-                else:
-                    found = tuple(map(lookup, written.split(",")))
-            except SyntaxFailure:
-                break
-            opcode = opcodes.setdefault(opcode, opcode)
-            append(Instruction(opcode, found, guards[guard] if guard else None, _new_span(match.span(1))))
-            at = match.end()
-        return at
-
-    def _nested(self, opcode: str, written: str) -> tuple[Operand, ...]:
-        """Operands with braces or parentheses, cut at the commas outside them."""
-        parts = _PART.findall(written)
-        if sum(map(len, parts)) + len(parts) - 1 != len(written):
-            self._operands[written]  # no operand either: fails
-        return tuple(map((self._call_operands if opcode.startswith("call") else self._operands).__getitem__, parts))
-
-    # --- token by token ------------------------------------------------------------------------------
 
     def _statement(self, stack: list[Block]) -> None:
         cursor = self.cursor
@@ -266,7 +156,7 @@ class BodyParser:
         elif word in _MODULE_ONLY:
             self._module_only(stack)
         else:
-            cursor.unexpected("an instruction, a directive or `}`")
+            cursor.unexpected("an instruction, a directive or `}`", help=suggestion(word, _DIRECTIVES))
 
     def _module_only(self, stack: list[Block]) -> None:
         """A directive of modules in a body: misplaced, or the body was not closed."""
@@ -281,8 +171,10 @@ class BodyParser:
         cursor = self.cursor
         text = self.source.text
         depth = 0
+        if cursor.word == "{" and (self.begins_line() or text[start] == "@"):
+            return  # a block behind a missing `;` or a guard
         while cursor.kind != "end":
-            if cursor.start > start and self.begins_line(cursor.start) and _LINE_START.match(text, cursor.start):
+            if cursor.start > start and self.begins_line() and _LINE_START.match(text, cursor.start):
                 return
             if cursor.word == ";":
                 cursor.advance()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable
 from typing import NoReturn
 
 from emulator.errors import Diagnostic, Label, Source, Span
@@ -14,6 +17,12 @@ class SyntaxFailure(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic)
         self.diagnostic = diagnostic
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The known word that a misspelt one is close to, as a help text."""
+    close = difflib.get_close_matches(word[:40], sorted(known), n=1, cutoff=0.75)
+    return f"did you mean `{close[0]}`?" if close else ""
 
 
 class Cursor:
@@ -123,6 +132,10 @@ class Cursor:
             return 'run the C preprocessor first: PTX itself has only line markers such as `# 12 "a.cu"`'
         if self.word == '"':
             return "close the string on the same line"
+        if re.fullmatch(r"%[0-9]+", self.word):
+            return f"`{self.word}` is a name; the operator `%` has a space behind it"
+        if not self.word.isascii():
+            return "PTX is ASCII outside comments and strings"
         return ""
 
     def fail(

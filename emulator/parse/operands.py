@@ -28,7 +28,8 @@ _EXPRESSION_STARTS = ("+", "-", "~", "!", "(")
 
 def operand_list(cursor: Cursor, lists: bool) -> tuple[Operand, ...]:
     """Pass the operands of an instruction and its semicolon; `lists` allows the lists of a call."""
-    if cursor.accept(";"):
+    if cursor.word == ";" or cursor.word == "}" or cursor.kind == "end":
+        cursor.expect_semicolon()
         return ()
     found = [operand(cursor, lists)]
     while cursor.accept(","):
@@ -177,14 +178,16 @@ def _group(cursor: Cursor) -> Group:
     cursor.advance()
     found: list[Operand] = []
     if cursor.word != ")":
-        found.append(_group_element(cursor))
+        found.append(_group_element(cursor, opener))
         while cursor.accept(","):
-            found.append(_group_element(cursor))
+            found.append(_group_element(cursor, opener))
     _close(cursor, ")", opener)
     return Group(tuple(found))
 
 
-def _group_element(cursor: Cursor) -> Operand:
+def _group_element(cursor: Cursor, opener: Span) -> Operand:
+    if cursor.word == "(" and _is_name(*cursor.peek()):
+        _close(cursor, ")", opener)
     return _vector(cursor) if cursor.word == "{" else _scalar(cursor)
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from emulator.errors import Diagnostic, Label, PtxSyntaxError, Source, Span
 from emulator.parse import directives
 from emulator.parse.bodies import BodyParser
-from emulator.parse.cursor import SyntaxFailure
+from emulator.parse.cursor import SyntaxFailure, suggestion
 from emulator.parse.nodes import Dwarf, Function, Item, Module, ModuleDirective
 from emulator.parse.variables import LINKAGES, SPACES, variables
 
@@ -24,6 +24,7 @@ _ITEM_START = re.compile(
     r"|alias)\b|@@DWARF)",
     re.ASCII,
 )
+_DIRECTIVES = LINKAGES | SPACES | _HEADER | {".entry", ".func", ".file", ".section", ".alias", ".pragma"}
 _PTX_SIGN = re.compile(r"\.(?:version|target|entry|func)\b", re.ASCII)
 _HEADER_HELP = "begin with `.version 9.0`, `.target sm_90a` and `.address_size 64`"
 
@@ -184,7 +185,9 @@ class _ModuleParser(BodyParser):
             cursor.fail(f"expected a directive, found {cursor.found()}", cursor.span, label="outside every function")
         if cursor.word == ";":
             cursor.fail("a `;` that ends nothing", cursor.span, help="remove it")
-        cursor.unexpected("a directive such as `.visible`, `.entry` or `.global`")
+        cursor.unexpected(
+            "a directive such as `.visible`, `.entry` or `.global`", help=suggestion(cursor.word, _DIRECTIVES)
+        )
 
     def _recover_item(self, start: int) -> None:
         """Go to the next item: behind a `;`, or where a directive of modules begins a line."""
@@ -194,7 +197,7 @@ class _ModuleParser(BodyParser):
         in_function = re.match(r"(?:\.\w+\s+)?\.(?:entry|func)\b", text[start : start + 40]) is not None
         depth = 0
         while cursor.kind != "end":
-            if cursor.start > start and self.begins_line(cursor.start) and _ITEM_START.match(text, cursor.start):
+            if cursor.start > start and self.begins_line() and _ITEM_START.match(text, cursor.start):
                 return
             if in_function and cursor.word == "{":
                 self.body()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.errors import Label, Span
 from emulator.parse.constants import expression, integer, integer_expression, literal, wrap
-from emulator.parse.cursor import Cursor
+from emulator.parse.cursor import Cursor, suggestion
 from emulator.parse.nodes import Initial, Integer, Property, Registers, SymbolValue, Variable
 from emulator.ptx_types import OPAQUE_TYPES, TYPES
 
@@ -59,7 +59,7 @@ class Declaration:
         elif word[1:] in TYPES:
             cursor.unexpected("a type that a variable may have", help=_replacement(word[1:]))
         else:
-            cursor.unexpected("a type such as `.b32`")
+            cursor.unexpected("a type such as `.b32`", help=suggestion(word, VARIABLE_TYPES))
 
     def read_pointer(self, cursor: Cursor) -> None:
         """Pass `.ptr .space .align N` and a late `.align` of a kernel parameter (manual, 5.1.6.3)."""
@@ -141,6 +141,10 @@ def _registers(cursor: Cursor, declaration: Declaration, start: int) -> Register
     names = [_register(cursor)]
     while cursor.accept(","):
         names.append(_register(cursor))
+    if cursor.word == "=":
+        cursor.unexpected("`,` or `;`", help="a register has no initial value: set it with `mov`")
+    if cursor.word == "[":
+        cursor.unexpected("`,` or `;`", help="registers have no arrays: `%r<4>` declares %r0 to %r3")
     cursor.expect_semicolon("`,` or `;`")
     return Registers(declaration.type, declaration.vector, tuple(names), declaration.align, cursor.since(start))
 
