@@ -39,6 +39,11 @@ class Slot:
     optional: bool
     literal: bool
 
+    @property
+    def is_type(self) -> bool:
+        """Whether a type stands here."""
+        return self.name.endswith("type") or self.name in TYPES
+
     def describe(self) -> str:
         """As the manual writes it."""
         text = "." + (next(iter(self.values)) if self.literal else self.name)
@@ -117,13 +122,16 @@ class Signature:
     def _match_loose(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
         found: dict[str, Any] = {}
         free = list(self.slots)
+        passed: set[str] = set()
         if self.first and not (parts and parts[0] in self.slot(self.first).values):
             return None
         for part in parts:
             slot = next((s for s in free if part in s.values), None)
-            if slot is None:
+            if slot is None or (slot.is_type and slot.name in passed):
                 return None
             free.remove(slot)
+            if slot.is_type:  # types keep their order: set.f32.u32 has dtype f32
+                passed.update(s.name for s in self.slots[: self.slots.index(slot)])
             found[slot.name] = slot.values[part]
         return None if any(not slot.optional for slot in free) else found
 
