@@ -91,9 +91,9 @@ def space_of(i: Variant) -> str:
     return {"shared::cta": "shared", "param::entry": "param"}.get(space, space)
 
 
-@instruction("isspacep.space p, a", space=SPACES, p="pred", a="u64", kind="machine", requires="2.0 sm_20",
-             since=SPACE_SINCE, section="9.7.9.19")  # fmt: skip
 @instruction("isspacep.space p, a", space=SPACES, p="pred", a="u32", kind="machine", requires="2.0 sm_20",
+             since=SPACE_SINCE, section="9.7.9.19")  # fmt: skip
+@instruction("isspacep.space p, a", space=SPACES, p="pred", a="u64", kind="machine", requires="2.0 sm_20",
              since=SPACE_SINCE, section="9.7.9.19")  # fmt: skip
 def isspacep(ops: Ops, i: Variant, a: Value) -> Value:
     """p = whether the generic address a lies in the window of a state space.
