@@ -11,7 +11,7 @@ FOUNDATION = ("errors", "ptx_types", "observer")
 LANGUAGE = (*FOUNDATION, "parse", "isa", "program")
 RUN = (*LANGUAGE, "machine", "engines")
 TEXT = ("arguments", "render")  # kernel arguments from text, values to text
-API = (*RUN, *TEXT, "observers", "")
+API = (*RUN, *TEXT, "observers", "api", "")
 # Part of the package -> the parts that it may import. "" is emulator/__init__.py, the API on top.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "engines": (*LANGUAGE, "machine"),
     **dict.fromkeys(TEXT, FOUNDATION),
     "observers": (*RUN, *TEXT),
+    "api": API[:-2],
     "": API[:-1],
     "samples": API,
     "debugger": API,

@@ -4,11 +4,17 @@ Importing this package fills the registry.
 """
 
 from emulator.isa.instructions import (  # noqa: F401
+    atomics,
+    barriers,
     comparison_selection,
+    control_flow,
     data_movement,
     extended_precision,
     integer_arithmetic,
     integer_bits,
+    load_store,
     logic_shift,
+    memory_order,
+    miscellaneous,
     warp_ops,
 )

@@ -1,0 +1,190 @@
+"""Devices, their buffers and streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.machine.device import Stream as MachineStream
+from emulator.machine.memory import Allocation
+
+if TYPE_CHECKING:
+    from emulator.api.system import System
+
+
+class Buffer:
+    """An array in device memory.
+
+    address: the device address, also int(buffer).  dtype, shape, nbytes as in NumPy.  The memory lives until
+    close() or the end of the system.
+    """
+
+    def __init__(self, system: System, allocation: Allocation, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self._system = system
+        self.allocation = allocation
+        self.dtype = dtype
+        self.shape = shape
+        self.closed = False
+
+    @property
+    def address(self) -> int:
+        return self.allocation.base
+
+    @property
+    def name(self) -> str:
+        return self.allocation.name
+
+    @property
+    def nbytes(self) -> int:
+        return self.allocation.size
+
+    def __int__(self) -> int:
+        return self.address
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """A copy of the contents, after everything launched so far; kernel faults are raised here."""
+        self._check_open()
+        self._system.sync()
+        raw = self._system.runner.memory.view(self.address, self.nbytes)
+        return raw.copy().view(self.dtype).reshape(self.shape)
+
+    def write(self, array: npt.ArrayLike) -> None:
+        """Overwrite the contents, after everything launched so far; the size in bytes must be the same."""
+        self._check_open()
+        self._system.sync()
+        raw = _bytes_of(np.asarray(array, dtype=self.dtype))
+        if len(raw) != self.nbytes:
+            raise ValueError(f"{len(raw)} bytes for the buffer {self.name} of {self.nbytes}")
+        self._system.runner.memory.write(self.address, raw)
+
+    def close(self) -> None:
+        """Free the memory, after everything launched so far."""
+        if not self.closed:
+            self._system.sync()
+            self._system.runner.memory.free(self.allocation)
+            self.closed = True
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError(f"the buffer {self.name} is closed")
+
+    def __repr__(self) -> str:
+        return f"Buffer({self.name}, {self.dtype}{list(self.shape)}, {self.address:#x})"
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+class Event:
+    """A point in a stream; it has happened when all earlier work has ended."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.happened = False
+
+    def sync(self) -> None:
+        """Run until the point is reached."""
+        self._system.run_until(lambda: self.happened)
+
+
+class Stream:
+    """Launches that follow each other on one device; work in different streams progresses together."""
+
+    def __init__(self, system: System, machine: MachineStream) -> None:
+        self._system = system
+        self._machine = machine
+
+    def sync(self) -> None:
+        """Run until the stream has no work left; kernel faults are raised here."""
+        self._system.run_until(lambda: self._machine.idle)
+
+    def record(self, event: Event | None = None) -> Event:
+        """An event behind the stream's work."""
+        event = event or Event(self._system)
+        event.happened = False
+
+        def happen() -> None:
+            event.happened = True
+
+        self.enqueue(happen)
+        return event
+
+    def wait(self, other: Event | Stream) -> None:
+        """Later work of this stream waits for an event, or for what another stream has now."""
+        event = other.record() if isinstance(other, Stream) else other
+        self.enqueue(lambda: event.happened)
+
+    def enqueue(self, work: Any) -> None:
+        """Put a grid or a callable of the host behind the stream's work."""
+        self._system.require_healthy()
+        self._system.runner.enqueue(self._machine, work)
+
+
+class Device:
+    """One emulated GPU of a system; `Device(i)` is device i of the default system.
+
+    arch: its architecture, such as sm_90a.  sms: the number of SMs.
+    """
+
+    def __init__(self, index: int = 0, *, backend: str = "emulator", system: System | None = None) -> None:
+        if backend != "emulator":
+            raise ValueError(f"backend {backend!r}: only 'emulator' is there yet")
+        if system is None:
+            from emulator.api.system import default_system
+
+            system = default_system()
+        if not 0 <= index < len(system.runner.devices):
+            raise ValueError(f"device {index}: the system has {len(system.runner.devices)}, numbered from 0")
+        self.system = system
+        self.index = index
+        self._state = system.runner.devices[index]
+        self.default_stream = Stream(system, self._state.streams[0])
+
+    @property
+    def arch(self) -> str:
+        return self._state.arch
+
+    @property
+    def sms(self) -> int:
+        return len(self._state.sms)
+
+    def array(self, array: npt.ArrayLike, *, name: str | None = None, address: int | None = None) -> Buffer:
+        """A copy of a NumPy array in device memory, at a chosen device address if given."""
+        source = np.asarray(array)
+        if source.dtype == object:
+            raise TypeError("an array of Python objects cannot be copied to a device")
+        buffer = self.zeros(source.shape, source.dtype, name=name, address=address)
+        self.system.runner.memory.write(buffer.address, _bytes_of(source))
+        return buffer
+
+    def zeros(
+        self,
+        shape: int | tuple[int, ...],
+        dtype: npt.DTypeLike = np.float32,
+        *,
+        name: str | None = None,
+        address: int | None = None,
+    ) -> Buffer:
+        """An array of zeros in device memory."""
+        self.system.require_healthy()
+        kind = np.dtype(dtype)
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        count = int(np.prod(sizes, dtype=np.int64))
+        name = name or self.system.next_buffer_name()
+        allocation = self.system.runner.memory.allocate(self.index, count * kind.itemsize, name, address=address)
+        allocation.note = f"{kind}{list(sizes)}"
+        return Buffer(self.system, allocation, kind, sizes)
+
+    def create_stream(self) -> Stream:
+        """A further stream."""
+        return Stream(self.system, self._state.new_stream())
+
+    def sync(self) -> None:
+        """Run until the device has no work left; kernel faults are raised here."""
+        self.system.run_until(lambda: all(stream.idle for stream in self._state.streams))
+
+    def __repr__(self) -> str:
+        return f"Device({self.index}, {self.arch}, {self.sms} SMs)"

@@ -1,0 +1,274 @@
+"""Modules, kernels and launches."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emulator.api.device import Buffer, Device, Stream
+from emulator.api.parameters import pack_arguments
+from emulator.errors import Diagnostic, Label, UsageError
+from emulator.machine.grid import Grid, LaunchShape
+from emulator.parse import nodes, parse
+from emulator.program import Program, link, require_head
+from emulator.program.initial_data import initial_bytes
+from emulator.program.layout import align_of, size_of
+from emulator.program.link import CODE_WINDOW, FUNCTION_STRIDE, expand
+from emulator.program.scopes import nearest
+from emulator.ptx_types import Dim3
+
+if TYPE_CHECKING:
+    from emulator.api.system import System
+
+Size = int | tuple[int, ...]
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class LaunchConfig:
+    """Sizes of a launch: grid and block in CTAs and threads (an int or up to three).
+
+    With `cluster` set, `grid` counts clusters.  shmem_size: dynamic shared memory in bytes.
+    """
+
+    grid: Size
+    cluster: Size | None = None
+    block: Size = 1
+    shmem_size: int = 0
+    is_cooperative: bool = False
+    programmatic_stream_serialization: bool = False
+
+    def shape(self) -> LaunchShape:
+        """In CTAs."""
+        grid, block = Dim3.of(self.grid), Dim3.of(self.block)
+        if self.cluster is None:
+            return LaunchShape(grid, block, None, self.shmem_size)
+        cluster = Dim3.of(self.cluster)
+        grid = Dim3(grid.x * cluster.x, grid.y * cluster.y, grid.z * cluster.z)
+        return LaunchShape(grid, block, cluster, self.shmem_size)
+
+
+class ObjectCode:
+    """A parsed PTX module; kernels are linked when they are asked for."""
+
+    def __init__(self, module: nodes.Module) -> None:
+        self.module = module
+        self.number = next(_numbers)
+        self._programs: dict[str, Program] = {}
+
+    @staticmethod
+    def from_ptx(source: bytes | str | Path, *, name: str | None = None) -> ObjectCode:
+        """bytes are PTX text; a str or Path is a file, a str with a newline is text."""
+        if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
+            return ObjectCode(parse(source, name=name or "<text>"))
+        path = Path(source)
+        try:
+            return ObjectCode(parse(path.read_bytes(), name=name or str(path)))
+        except OSError as error:
+            text = f"cannot read {path}: {error.strerror or error}"
+            raise UsageError(Diagnostic("PTX-P0002", "usage", text)) from error
+
+    @property
+    def kernels(self) -> list[str]:
+        """The names of the kernels, in order."""
+        return [entry.name for entry in self.module.entries]
+
+    def get_kernel(self, name: str) -> Kernel:
+        """A kernel by name; PtxError if it cannot be executed, UsageError if there is none of the name."""
+        if name not in self.kernels:
+            known = ", ".join(self.kernels) or "none"
+            fix = nearest(name, self.kernels)
+            text = f"no kernel {name} in {self.module.source.name}"
+            raise UsageError(
+                Diagnostic("PTX-L0101", "usage", text, self.module.source, facts=(("kernels", known),), help=fix)
+            )
+        return Kernel(self, name)
+
+    def program(self, name: str) -> Program:
+        """The linked program of a kernel."""
+        if name not in self._programs:
+            self._programs[name] = link(self.module, name)
+        return self._programs[name]
+
+    def load(self, device: Device) -> dict[str, int]:
+        """Allocate and initialise the module's variables on a device, once; their addresses by name."""
+        system = device.system
+        key = (self.number, device.index)
+        if key not in system.loaded:
+            require_head(self.module, device.arch)
+            system.loaded[key] = self._allocate_variables(system, device.index)
+        return system.loaded[key]
+
+    def get_global(self, name: str, device: Device) -> Buffer:
+        """A global or const variable of the module on a device, as bytes."""
+        symbols = self.load(device)
+        if name not in symbols:
+            raise KeyError(f"no variable {name} in {self.module.source.name}")
+        found = device.system.runner.memory.find(symbols[name])
+        assert found is not None
+        return Buffer(device.system, found, np.dtype(np.uint8), (found.size,))
+
+    def _allocate_variables(self, system: System, device: int) -> dict[str, int]:
+        memory = system.runner.memory
+        variables = [
+            variable
+            for item in self.module.items
+            if isinstance(item, nodes.Variable) and item.space in ("global", "const", "tex")
+            for variable in expand(item)
+        ]
+        symbols: dict[str, int] = {}
+        for variable in sorted(variables, key=lambda v: v.linkage == "extern"):
+            if variable.name in symbols:
+                continue
+            const = variable.space == "const"
+            symbols[variable.name] = memory.allocate(
+                device,
+                size_of(variable),
+                variable.name,
+                kind="const" if const else "global",
+                align=max(16, align_of(variable)),
+                read_only=const,
+            ).base
+        functions = list(self.module.functions)
+
+        def resolve(symbol: nodes.SymbolValue) -> int:
+            if symbol.name in symbols:
+                return symbols[symbol.name] + symbol.offset
+            return CODE_WINDOW + (functions.index(symbol.name) + 1) * FUNCTION_STRIDE
+
+        for variable in variables:
+            if variable.initial is not None:
+                memory.write(symbols[variable.name], initial_bytes(variable, resolve))
+        return symbols
+
+
+class Kernel:
+    """A kernel of a module."""
+
+    def __init__(self, code: ObjectCode, name: str) -> None:
+        self.code = code
+        self.name = name
+        self.program = code.program(name)
+
+    def __getitem__(self, sizes: Any) -> ShortLaunch:
+        """kernel[grid, block] or kernel[grid, block, shmem_size]: call it with NumPy arrays and scalars."""
+        if not isinstance(sizes, tuple) or not 2 <= len(sizes) <= 3:
+            raise TypeError("kernel[grid, block] or kernel[grid, block, shmem_size]")
+        return ShortLaunch(self, LaunchConfig(sizes[0], block=sizes[1], shmem_size=sizes[2] if len(sizes) > 2 else 0))
+
+    def __repr__(self) -> str:
+        return f"Kernel({self.name})"
+
+
+class ShortLaunch:
+    """kernel[grid, block](...): NumPy arrays are copied in, the kernel runs to its end, arrays are copied out."""
+
+    def __init__(self, kernel: Kernel, config: LaunchConfig) -> None:
+        self.kernel = kernel
+        self.config = config
+
+    def __call__(self, *arguments: Any, device: Device | None = None) -> None:
+        """Run on a device, device 0 of the default system if none is given."""
+        device = device or Device(0)
+        names = [parameter.name for parameter in self.kernel.program.parameters]
+        buffers: list[tuple[Any, Buffer]] = []
+        values: list[Any] = []
+        for number, value in enumerate(arguments):
+            if isinstance(value, np.ndarray) and value.ndim and not self._is_struct(number):
+                buffer = device.array(value, name=names[number] if number < len(names) else None)
+                buffers.append((value, buffer))
+                value = buffer
+            values.append(value)
+        launch(device.default_stream, self.config, self.kernel, *values, device=device)
+        device.sync()
+        for array, buffer in buffers:
+            if array.flags.writeable:
+                array[...] = buffer.numpy()
+            buffer.close()
+
+    def _is_struct(self, number: int) -> bool:
+        parameters = self.kernel.program.parameters
+        return number < len(parameters) and parameters[number].is_struct
+
+
+def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any, device: Device | None = None) -> Grid:
+    """Launch a kernel on a stream; it runs when something waits (sync, numpy()).
+
+    Arguments are checked against the kernel's `.param` declarations before anything runs: UsageError.
+    """
+    system = stream._system
+    system.require_healthy()
+    index = stream._machine.device
+    device = device or system.device(index)
+    symbols = kernel.code.load(device)
+    program = kernel.program
+    shape = config.shape()
+    check_shape(program, shape, device, cooperative=config.is_cooperative)
+    data, given = pack_arguments(program, arguments)
+    runner = system.runner
+    grid = Grid(runner.next_launch_number(), program, shape, data, index, symbols, given)
+    _check_shared(program, grid, device)
+    if config.is_cooperative:
+        grid.workspace = runner.memory.allocate(index, 4096, "cooperative workspace", kind="system").base
+    for number, (name, value) in enumerate(given.items()):
+        if not isinstance(value, str) and value.name.startswith("buffer "):
+            value.name = name
+        if not isinstance(value, str) and "argument" not in value.note:
+            value.note = f"argument {number + 1} of {program.name}, {value.note}"
+    stream.enqueue(grid)
+    return grid
+
+
+def check_shape(program: Program, shape: LaunchShape, device: Device, *, cooperative: bool = False) -> None:
+    """The device's limits and the kernel's own directives (.maxntid, .reqntid, clusters); UsageError."""
+    limits = device._state.limits
+    faults = []
+    for what, size, most in (("grid", shape.grid, limits.grid), ("block", shape.block, limits.block)):
+        for axis, found, limit in zip("xyz", (size.x, size.y, size.z), most, strict=True):
+            if not 1 <= found <= limit:
+                faults.append(f"{what}.{axis} = {found}: 1 to {limit:,} are possible")
+    if shape.block.count > limits.threads_per_block:
+        faults.append(
+            f"a block of {shape.block} has {shape.block.count:,} threads: {limits.threads_per_block:,} at most"
+        )
+    if shape.shared < 0:
+        faults.append(f"{shape.shared} bytes of dynamic shared memory")
+    if shape.cluster is not None and not 1 <= shape.cluster.count <= limits.cluster:
+        faults.append(
+            f"a cluster of {shape.cluster} has {shape.cluster.count} CTAs: 1 to {limits.cluster} are possible"
+        )
+    for directive in program.entry.node.directives:
+        sizes = [int(value) for value in directive.values if isinstance(value, int)]
+        if directive.name in (".reqntid", "reqntid") and shape.block != Dim3.of(tuple(sizes)):
+            faults.append(f"the kernel requires a block of {Dim3.of(tuple(sizes))} (.reqntid), not {shape.block}")
+        if directive.name in (".maxntid", "maxntid") and shape.block.count > Dim3.of(tuple(sizes)).count:
+            faults.append(f"the kernel allows {Dim3.of(tuple(sizes)).count} threads a block (.maxntid)")
+    if faults:
+        label = Label(program.entry.node.span)
+        text = f"{program.name} cannot be launched: {faults[0]}"
+        notes = tuple(faults[1:])
+        raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), notes=notes))
+    if cooperative:
+        _check_cooperative(program, shape, device)
+
+
+def _check_cooperative(program: Program, shape: LaunchShape, device: Device) -> None:
+    warps = -(-shape.block.count // 32)
+    limits = device._state.limits
+    each = min(limits.ctas_per_sm, limits.warps_per_sm // warps)
+    if shape.grid.count > each * device.sms:
+        text = f"a cooperative launch of {shape.grid.count:,} CTAs: {each * device.sms:,} can be resident"
+        raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (Label(program.entry.node.span),)))
+
+
+def _check_shared(program: Program, grid: Grid, device: Device) -> None:
+    most = device._state.limits.shared_per_block
+    if grid.shared_bytes > most:
+        text = f"{program.name} cannot be launched: {grid.shared_bytes:,} bytes of shared memory, {most:,} are possible"
+        facts = (("static", f"{program.shared_bytes:,} bytes"), ("dynamic", f"{grid.config.shared:,} bytes"))
+        label = Label(program.entry.node.span)
+        raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), facts))

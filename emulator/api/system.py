@@ -1,0 +1,161 @@
+"""The system of emulated devices: what `Device(i)` is a part of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from emulator.engines.reference.engine import Step
+from emulator.engines.run import HANG_AFTER, Limits, Runner, Snapshot
+from emulator.engines.schedule import schedule_of
+from emulator.errors import KernelFault
+from emulator.machine.device import DeviceState
+from emulator.machine.memory import DEFAULT_LIMIT, AddressSpace
+from emulator.observer import Observer
+from emulator.program.module_check import KNOWN_TARGETS
+
+if TYPE_CHECKING:
+    from emulator.api.device import Device
+
+DEFAULT_ARCH = "sm_90a"
+DEFAULT_SMS = 132
+ENGINES = ("reference",)
+
+
+class System:
+    """Emulated devices with one memory and one scheduler; a context manager.
+
+    devices, sms, arch: how many GPUs, SMs of each, their architecture.  engine: "reference".  schedule:
+    "round_robin", "round_robin:QUANTUM", "random", "random:SEED".  memory: limit of all allocations in bytes.
+    max_instructions: a limit for the whole run.  hang_after: instructions of every runnable warp without
+    progress that are a hang.  output: where vprintf writes (sys.stdout.write).  observers: see observer.py.
+
+    After a kernel fault the system refuses further work, as a CUDA context does, until `reset()`.
+    """
+
+    def __init__(
+        self,
+        devices: int = 1,
+        sms: int = DEFAULT_SMS,
+        arch: str = DEFAULT_ARCH,
+        engine: str = "reference",
+        schedule: str = "round_robin",
+        seed: int = 0,
+        *,
+        memory: int = DEFAULT_LIMIT,
+        max_instructions: int | None = None,
+        hang_after: int = HANG_AFTER,
+        output: Callable[[str], object] | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        if devices < 1 or sms < 1:
+            raise ValueError(f"a system of {devices} devices with {sms} SMs")
+        if engine not in ENGINES:
+            raise ValueError(f"engine {engine!r}: there is {', '.join(ENGINES)}")
+        if arch not in KNOWN_TARGETS:
+            raise ValueError(f"unknown architecture {arch!r}")
+        self._options: dict[str, Any] = {
+            "devices": devices,
+            "sms": sms,
+            "arch": arch,
+            "schedule": schedule,
+            "seed": seed,
+            "memory": memory,
+            "limits": Limits(max_instructions, hang_after),
+            "output": output,
+        }
+        self._observers = list(observers)
+        self.fault: KernelFault | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: memory, launches, faults; buffers of before are gone."""
+        options = self._options
+        states = [DeviceState(n, options["sms"], options["arch"]) for n in range(options["devices"])]
+        memory = AddressSpace(options["devices"], options["memory"])
+        schedule = schedule_of(options["schedule"], options["seed"])
+        self.runner = Runner(states, memory, schedule, options["limits"], options["output"])
+        for observer in self._observers:
+            self.runner.add_observer(observer)
+        self.fault = None
+        self.loaded: dict[tuple[int, int], dict[str, int]] = {}
+        self._buffers = 0
+
+    @property
+    def arch(self) -> str:
+        return str(self._options["arch"])
+
+    def device(self, index: int = 0) -> Device:
+        """One of the devices."""
+        from emulator.api.device import Device
+
+        return Device(index, system=self)
+
+    def next_buffer_name(self) -> str:
+        """Names buffers that were given none."""
+        self._buffers += 1
+        return f"buffer {self._buffers}"
+
+    def require_healthy(self) -> None:
+        """Raise the fault that ended this system's work, if there was one."""
+        if self.fault is not None:
+            raise self.fault
+
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        """Run all launches together until a condition holds or nothing is left."""
+        self.require_healthy()
+        try:
+            self.runner.run(condition)
+            self.runner.events.flush()
+        except KernelFault as fault:
+            self.fault = fault
+            raise
+
+    def sync(self) -> None:
+        """Run everything that was launched on any device to its end; kernel faults are raised here."""
+        self.run_until(lambda: False)
+
+    def step(self) -> Step | None:
+        """Execute one warp instruction of whichever warp is next; None when nothing is left."""
+        self.require_healthy()
+        try:
+            return self.runner.step()
+        except KernelFault as fault:
+            self.fault = fault
+            raise
+
+    def snapshot(self) -> Snapshot:
+        """This moment of the run."""
+        return self.runner.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a moment of this run; a fault of later is forgotten."""
+        self.runner.restore(snapshot)
+        self.fault = None
+
+    def __enter__(self) -> System:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None and self.fault is None:
+            self.sync()
+
+
+_default: System | None = None
+
+
+def default_system() -> System:
+    """The system of `Device(i)`, made when it is first asked for."""
+    global _default
+    if _default is None:
+        _default = System()
+    return _default
+
+
+def configure(**options: Any) -> System:
+    """Replace the default system; options as of System; RuntimeError while launches are pending."""
+    global _default
+    if _default is not None and _default.runner.busy and _default.fault is None:
+        raise RuntimeError("the default system has launches that have not ended: call sync() first")
+    _default = System(**options)
+    return _default

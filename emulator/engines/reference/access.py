@@ -1,0 +1,178 @@
+"""Addresses of 32 lanes -> bytes of the machine, checked.
+
+Every access is looked up in its state space: bounds, alignment and write protection are tested for all lanes
+before any byte is read or written, so a fault leaves the state as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.machine import memory as m
+from emulator.machine.warp import Warp, mask_of
+from emulator.ptx_types import WARP_SIZE
+
+Lanes = npt.NDArray[np.bool_]
+Addresses = npt.NDArray[np.uint64]
+LANE_INDEX = np.arange(WARP_SIZE, dtype=np.int64)
+
+
+class Piece:
+    """Some lanes of an access: the bytes they reach and where in them.
+
+    dirty: the page map behind the bytes, None where pages are not tracked.
+    """
+
+    __slots__ = ("buffer", "dirty", "index", "lanes")
+
+    def __init__(self, buffer: m.Bytes, index: npt.NDArray[np.int64], lanes: Lanes, dirty: m.Bytes | None) -> None:
+        self.buffer = buffer
+        self.index = index
+        self.lanes = lanes
+        self.dirty = dirty
+
+
+class Access:
+    """One memory instruction of one warp."""
+
+    def __init__(self, warp: Warp, memory: m.AddressSpace, space: str, addresses: Addresses, size: int) -> None:
+        self.warp = warp
+        self.memory = memory
+        self.space = space
+        self.addresses = addresses
+        self.size = size
+
+    def pieces(self, lanes: Lanes, *, write: bool) -> list[Piece]:
+        """Where the bytes of these lanes lie; AccessFault if any lane must not go there."""
+        if not lanes.any():
+            return []
+        bad = lanes & (self.addresses % np.uint64(self.size) != 0)
+        if bad.any():
+            raise self._fault("misaligned", bad, write)
+        return [piece for name, part in self._by_space(lanes) for piece in self._in_space(name, part, write)]
+
+    def _by_space(self, lanes: Lanes) -> Iterator[tuple[str, Lanes]]:
+        """The lanes by the state space that they reach, generic addresses by their window."""
+        if self.space == "param":
+            own = self.addresses >= m.FRAME_FLAG
+            yield from ((name, part) for name, part in (("frame", lanes & own), ("param", lanes & ~own)) if part.any())
+            return
+        if self.space != "generic":
+            yield self.space, lanes
+            return
+        window = self.addresses >> np.uint64(32)
+        rest = lanes
+        for name, base in (("shared", m.SHARED_WINDOW), ("local", m.LOCAL_WINDOW), ("param", m.PARAM_WINDOW)):
+            part = lanes & (window == np.uint64(base >> 32))
+            rest = rest & ~part
+            if name == "param":
+                own = part & (self.addresses & np.uint64(m.FRAME_FLAG) != 0)
+                part = part & ~own
+                if own.any():
+                    yield "frame", own
+            if part.any():
+                yield name, part
+        if rest.any():
+            yield "global", rest
+
+    def _in_space(self, name: str, lanes: Lanes, write: bool) -> list[Piece]:
+        if name in ("global", "const"):
+            return [self._global(lanes, write)]
+        if name == "shared":
+            return self._shared(lanes, write)
+        if name == "param":
+            offset = (self.addresses & np.uint64(0xFFFFFFFF)).astype(np.int64)
+            if write:
+                raise self._fault("read_only", lanes, write)
+            buffer = self.warp.cta.grid.parameters
+            return [self._bounded(buffer, offset, lanes, len(buffer), write)]
+        return [self._local(name, lanes, write)]
+
+    def _global(self, lanes: Lanes, write: bool) -> Piece:
+        where = self.addresses[lanes]
+        low, high = int(where.min()), int(where.max()) + self.size
+        found = self.memory.find(low)
+        if found is None or high > found.end or (write and found.read_only):
+            self._check_each(lanes, write)
+        index = (self.addresses - np.uint64(m.DEVICE_BASE)).astype(np.int64)
+        return Piece(self.memory.bytes, index, lanes, self.memory.dirty)
+
+    def _check_each(self, lanes: Lanes, write: bool) -> None:
+        outside = np.zeros(WARP_SIZE, dtype=np.bool_)
+        protected = outside.copy()
+        for lane in np.flatnonzero(lanes):
+            address = int(self.addresses[lane])
+            found = self.memory.find(address)
+            outside[lane] = found is None or address + self.size > found.end
+            protected[lane] = write and found is not None and found.read_only
+        if outside.any():
+            raise self._fault("illegal", outside, write)
+        if protected.any():
+            raise self._fault("read_only", protected, write)
+
+    def _shared(self, lanes: Lanes, write: bool) -> list[Piece]:
+        """Shared memory of the warp's own CTA, or of the CTA of its cluster that the address names."""
+        offset = (self.addresses & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        rank = offset >> m.CLUSTER_SHIFT
+        index = (offset & ((1 << m.CLUSTER_SHIFT) - 1)) - m.SHARED_BASE
+        if self.space == "shared" and bool((self.addresses[lanes] >> np.uint64(32)).any()):
+            raise self._fault("illegal", lanes & (self.addresses >> np.uint64(32) != 0), write)
+        pieces = []
+        for number in np.unique(rank[lanes]):
+            part = lanes & (rank == number)
+            if number >= len(self.warp.cta.cluster):
+                raise self._fault("illegal", part, write)
+            buffer = self.warp.cta.cluster[int(number)].shared
+            pieces.append(self._bounded(buffer, index, part, len(buffer), write))
+        return pieces
+
+    def _local(self, name: str, lanes: Lanes, write: bool) -> Piece:
+        flag = np.uint64(m.FRAME_FLAG - 1) if name == "frame" else np.uint64(0xFFFFFFFF)
+        offset = (self.addresses & flag).astype(np.int64)
+        size = self.warp.stack_bytes
+        if self.space == "local" and bool((self.addresses[lanes] >> np.uint64(32)).any()):
+            raise self._fault("illegal", lanes & (self.addresses >> np.uint64(32) != 0), write)
+        piece = self._bounded(self.warp.local, offset, lanes, size, write)
+        piece.index = offset + LANE_INDEX * size
+        return piece
+
+    def _bounded(self, buffer: m.Bytes, index: npt.NDArray[np.int64], lanes: Lanes, size: int, write: bool) -> Piece:
+        bad = lanes & ((index < 0) | (index + self.size > size))
+        if bad.any():
+            raise self._fault("illegal", bad, write)
+        return Piece(buffer, index, lanes, None)
+
+    def _fault(self, kind: str, lanes: Lanes, write: bool) -> m.AccessFault:
+        return m.AccessFault(kind, self.space, mask_of(lanes), self.addresses.copy(), self.size, write)
+
+
+def gather(pieces: list[Piece], size: int) -> npt.NDArray[np.uint8]:
+    """(32, size) bytes; lanes off read zeros."""
+    out = np.zeros((WARP_SIZE, size), dtype=np.uint8)
+    columns = np.arange(size)
+    for piece in pieces:
+        out[piece.lanes] = piece.buffer[piece.index[piece.lanes, None] + columns]
+    return out
+
+
+def scatter(pieces: list[Piece], data: npt.NDArray[np.uint8]) -> bool:
+    """Write (32, size) bytes, lower lanes first; whether any byte of shared or global memory changed."""
+    columns = np.arange(data.shape[1])
+    changed = False
+    for piece in pieces:
+        where = piece.index[piece.lanes, None] + columns
+        new = data[piece.lanes]
+        changed = changed or not np.array_equal(piece.buffer[where], new)
+        piece.buffer[where] = new
+        if piece.dirty is not None:
+            piece.dirty[piece.index[piece.lanes] >> m.PAGE_SHIFT] = 1
+    return changed
+
+
+def raw_bytes(data: Any, size: int) -> npt.NDArray[np.uint8]:
+    """A row (or b128 rows of two words) as (32, size) bytes."""
+    return np.ascontiguousarray(data).view(np.uint8).reshape(WARP_SIZE, size)

@@ -1,0 +1,225 @@
+"""The whole vocabulary on NumPy rows: lane values from lane_ops, memory and control of one warp here.
+
+`bind` points the operations at a warp, the executing lanes and an instruction; control operations move the
+lanes' pcs and note in `moved` which lanes they took along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emulator.engines.reference import calls
+from emulator.engines.reference.access import Access, gather, raw_bytes, scatter
+from emulator.engines.reference.atomics import combine
+from emulator.engines.reference.lane_ops import LaneOps, dtype_of
+from emulator.engines.reference.specials import special_row
+from emulator.isa.ops import PRED, U32, U64, Value
+from emulator.isa.special_registers import SPECIAL_REGISTERS
+from emulator.machine import memory as m
+from emulator.machine.cta import BARRIERS
+from emulator.machine.warp import Warp, lanes_of, mask_of
+from emulator.program import Instruction, Program
+from emulator.program.operands import Callee, Targets
+from emulator.ptx_types import WARP_SIZE, ScalarType
+
+if TYPE_CHECKING:
+    from emulator.engines.run import Runner
+
+WINDOWS = {"shared": m.SHARED_WINDOW, "local": m.LOCAL_WINDOW, "param": m.PARAM_WINDOW}
+
+
+class ReferenceOps(LaneOps):
+    """The operations of one warp instruction at a time."""
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self.runner = runner
+        self.warp: Warp
+        self.program: Program
+        self.instruction: Instruction
+        self.moved = 0
+        self.yielded = False
+
+    def bind(self, warp: Warp, lanes: int, instruction: Instruction) -> None:
+        """Work on these lanes of a warp at an instruction."""
+        self.warp = warp
+        self.program = warp.cta.grid.program
+        self.instruction = instruction
+        self.lanes = self.row(PRED, lanes_of(lanes))
+        self.carry_row = warp.carry
+        self.moved = 0
+        self.yielded = False
+
+    # --- memory ----------------------------------------------------------------------------------
+
+    def _access(self, space: str, address: Value, size: int) -> Access:
+        return Access(self.warp, self.runner.memory, space, address.data, size)
+
+    def load(
+        self, space: str, kind: ScalarType, address: Value, count: int = 1, sem: str = "weak", scope: str = ""
+    ) -> list[Value]:
+        """Consecutive elements from each executing lane's address."""
+        size = kind.bytes * count
+        pieces = self._access(space, address, size).pieces(self.lanes.data, write=False)
+        self.runner.note_access("r", self, space, address.data, size)
+        data = gather(pieces, size)
+        return [self._element(kind, data[:, n * kind.bytes : (n + 1) * kind.bytes]) for n in range(count)]
+
+    def _element(self, kind: ScalarType, data: Any) -> Value:
+        row = np.ascontiguousarray(data).view(dtype_of(kind))
+        return self.row(kind, row if kind.width == 128 else row[:, 0])
+
+    def store(
+        self, space: str, kind: ScalarType, address: Value, values: Sequence[Value], sem: str = "weak", scope: str = ""
+    ) -> None:
+        """Consecutive elements at each executing lane's address, lower lanes first."""
+        size = kind.bytes * len(values)
+        pieces = self._access(space, address, size).pieces(self.lanes.data, write=True)
+        self.runner.note_access("w", self, space, address.data, size)
+        data = np.concatenate([raw_bytes(value.data, kind.bytes) for value in values], axis=1)
+        if scatter(pieces, data) and space not in ("local", "param"):
+            self.runner.progress += 1
+
+    def atomic(
+        self,
+        space: str,
+        operation: str,
+        kind: ScalarType,
+        address: Value,
+        operands: Sequence[Value],
+        sem: str = "relaxed",
+        scope: str = "gpu",
+    ) -> Value:
+        """Read, modify, write, lane by lane: lanes with one address in rounds, the lowest lane first."""
+        access = self._access(space, address, kind.bytes)
+        pieces = access.pieces(self.lanes.data, write=True)
+        self.runner.note_access("a", self, space, address.data, kind.bytes)
+        old = np.zeros((WARP_SIZE, kind.bytes), dtype=np.uint8)
+        flush = any(piece.dirty is not None for piece in pieces)
+        for lanes in _rounds(self.lanes.data, address.data):
+            parts = [part for part in access.pieces(lanes, write=True)]
+            now = gather(parts, kind.bytes)
+            new = combine(self, operation, kind, self._element(kind, now), operands, flush)
+            if scatter(parts, raw_bytes(new.data, kind.bytes)):
+                self.runner.progress += 1
+            old[lanes] = now[lanes]
+        return self._element(kind, old)
+
+    def fence(self, sem: str, scope: str) -> None:
+        """Nothing: the reference memory is sequentially consistent."""
+
+    def to_generic(self, space: str, address: Value) -> Value:
+        """The space's window plus the address; global and const addresses are generic already."""
+        return self.row(U64, address.data.astype(np.uint64) + np.uint64(WINDOWS.get(space, 0)))
+
+    def from_generic(self, space: str, address: Value) -> Value:
+        """The generic address minus the space's window."""
+        return self.row(U64, address.data.astype(np.uint64) - np.uint64(WINDOWS.get(space, 0)))
+
+    def in_space(self, space: str, address: Value) -> Value:
+        """Whether a generic address lies in the window of a space."""
+        data = address.data.astype(np.uint64)
+        if space in WINDOWS:
+            inside = data >> np.uint64(32) == np.uint64(WINDOWS[space] >> 32)
+        else:
+            device = data - np.uint64(m.DEVICE_BASE)
+            inside = (data >= m.DEVICE_BASE) & (device < len(self.runner.memory.bytes))
+            stride = np.uint64(self.runner.memory.stride)
+            const = device % stride >= stride - np.uint64(m.CONST_BYTES)
+            inside = inside & (const if space == "const" else ~const)
+        return self.row(PRED, inside)
+
+    # --- control ---------------------------------------------------------------------------------
+
+    def _move(self, lanes: Value, pcs: Any) -> None:
+        mask = lanes.data
+        self.warp.pc[mask] = pcs[mask] if isinstance(pcs, np.ndarray) else pcs
+        self.moved |= mask_of(mask)
+
+    def branch(self, lanes: Value, target: Targets) -> None:
+        """These lanes go on at a label."""
+        self._move(lanes, target.pcs[0])
+
+    def branch_table(self, lanes: Value, index: Value, targets: Targets) -> None:
+        """These lanes go on at the label with their index; a wrong index is a fault."""
+        pcs = np.array(targets.pcs, dtype=np.int32)
+        bad = lanes.data & (index.data >= len(pcs))
+        if bad.any():
+            raise calls.bad_target(self, bad, f"an index beyond the {len(pcs)} targets of the list")
+        self._move(lanes, pcs[np.where(lanes.data, index.data, 0)])
+
+    def call(self, lanes: Value, target: Callee) -> None:
+        """These lanes enter a function, or have the runtime do its work."""
+        calls.call(self, lanes.data, target)
+
+    def ret(self, lanes: Value) -> None:
+        """These lanes return to their callers; from a kernel they exit."""
+        calls.ret(self, lanes.data)
+
+    def exit(self, lanes: Value) -> None:
+        """These lanes end."""
+        mask = mask_of(lanes.data)
+        self.warp.live &= ~mask
+        self.moved |= mask
+        if mask:
+            self.runner.lanes_exited(self.warp)
+
+    def fault(self, lanes: Value, kind: str) -> None:
+        """Stop the launch here if a lane is on."""
+        if lanes.data.any():
+            raise self.runner.faults.kernel_stopped(self.warp, mask_of(lanes.data), self.instruction, kind)
+
+    def yield_(self, lanes: Value) -> None:
+        """End the warp's turn after this instruction."""
+        self.yielded = True
+
+    # --- barriers --------------------------------------------------------------------------------
+
+    def barrier(
+        self, lanes: Value, index: Value, count: Value | None, *, wait: bool, predicate: Value | None = None
+    ) -> None:
+        """Arrive at a barrier, by its number and count, which may differ between lanes."""
+        numbers = index.data.astype(np.int64)
+        counts = count.data.astype(np.int64) if count is not None else np.zeros(WARP_SIZE, dtype=np.int64)
+        on = lanes.data
+        wrong = on & (numbers >= BARRIERS)
+        if wrong.any():
+            raise self.runner.faults.bad_barrier(self, wrong, f"barrier {numbers[wrong][0]}: there are 0 to 15")
+        wrong = on & (counts % WARP_SIZE != 0) | on & (counts <= 0) if count is not None else on & False
+        if wrong.any():
+            text = f"{counts[wrong][0]} threads: a multiple of {WARP_SIZE} is needed"
+            raise self.runner.faults.bad_barrier(self, wrong, text)
+        for number, threads in sorted({(int(n), int(c)) for n, c in zip(numbers[on], counts[on], strict=True)}):
+            part = on & (numbers == number) & (counts == threads)
+            votes = part & predicate.data if predicate is not None else None
+            self.runner.arrive(self, number, threads, part, wait, votes)
+
+    def barrier_result(self, reduction: str) -> Value:
+        """The reduction over the barrier that has just completed."""
+        barrier = self.runner.completed
+        if reduction == "popc":
+            return self.const(U32, barrier.true_votes)
+        all_true = barrier.true_votes == barrier.votes
+        return self.const(PRED, all_true if reduction == "and" else barrier.true_votes > 0)
+
+    # --- the rest ----------------------------------------------------------------------------------
+
+    def special(self, name: str) -> Value:
+        """A special register by name."""
+        return self.row(SPECIAL_REGISTERS[name].type, special_row(name, 0, self.warp, self.runner))
+
+
+def _rounds(lanes: Any, addresses: Any) -> list[Any]:
+    """Lane sets with distinct addresses each, in the order in which lanes of one address take turns."""
+    rounds: list[Any] = []
+    seen: dict[int, int] = {}
+    for lane in np.flatnonzero(lanes):
+        number = seen.get(int(addresses[lane]), 0)
+        seen[int(addresses[lane])] = number + 1
+        if number == len(rounds):
+            rounds.append(np.zeros(WARP_SIZE, dtype=np.bool_))
+        rounds[number][lane] = True
+    return rounds

@@ -1,0 +1,348 @@
+"""The run of a system: launches, residency, turns, progress, hangs, faults, snapshots.
+
+One scheduler serves the resident warps of all CTAs of all running kernels of all devices.  Time is the
+count of executed warp instructions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emulator.engines.events import EventStream
+from emulator.engines.faults import Faults
+from emulator.engines.reference.engine import ReferenceEngine, Step
+from emulator.engines.reference.ops import ReferenceOps
+from emulator.engines.runtime_calls import RuntimeCalls
+from emulator.engines.schedule import RoundRobin, Schedule, Turn, key_of
+from emulator.errors import KernelFault
+from emulator.machine.cta import Barrier, Cta
+from emulator.machine.device import DeviceState, Stream
+from emulator.machine.grid import Grid
+from emulator.machine.memory import AddressSpace
+from emulator.machine.warp import Warp, mask_of
+from emulator.observer import Observer
+from emulator.program import FunctionInfo
+from emulator.program.instruction import CallInfo
+
+HANG_AFTER = 1_000_000
+
+
+@dataclass
+class Limits:
+    """When a run stops by itself: instructions in all, and instructions a runnable warp without progress."""
+
+    max_instructions: int | None = None
+    hang_after: int = HANG_AFTER
+
+
+class Runner:
+    """Runs everything that was launched on some devices.
+
+    progress counts changes of shared and global memory, barrier phases, warps that exit and CTAs that start;
+    `limits.hang_after` instructions of every runnable warp without it are a hang.
+    """
+
+    def __init__(
+        self,
+        devices: list[DeviceState],
+        memory: AddressSpace,
+        schedule: Schedule | None = None,
+        limits: Limits | None = None,
+        output: Callable[[str], object] | None = None,
+    ) -> None:
+        self.devices = devices
+        self.memory = memory
+        self.schedule = schedule or RoundRobin()
+        self.limits = limits or Limits()
+        self.output = output or sys.stdout.write
+        self.time = 0
+        self.progress = 0
+        self.ready: deque[Warp] = deque()
+        self.turns: list[Turn] | None = None
+        self.completed = Barrier()
+        self.faults = Faults(self)
+        self.events = EventStream(self)
+        self.engine = ReferenceEngine(self)
+        self.calls = RuntimeCalls(self)
+        self._turn: tuple[Warp, int] | None = None
+        self._last_progress = 0
+        self._idle = 0
+        self._launches = 0
+        self.printed = 0
+        self._printed_most = 0
+        self._same_turn = False
+        self._last_step: Step | None = None
+
+    # --- launches ----------------------------------------------------------------------------------
+
+    def next_launch_number(self) -> int:
+        """Numbers launches from 1."""
+        self._launches += 1
+        return self._launches
+
+    def enqueue(self, stream: Stream, work: Any) -> None:
+        """Put a grid, or a callable for the host's work, behind the stream's other work."""
+        stream.pending.append(work)
+
+    def _start_work(self) -> None:
+        """Start what streams have in front, and place CTAs on free SMs."""
+        for device in self.devices:
+            for stream in device.streams:
+                self._advance_stream(device, stream)
+            self._fill(device)
+
+    def _advance_stream(self, device: DeviceState, stream: Stream) -> None:
+        if stream.running is not None and stream.running.finished:
+            device.grids.remove(stream.running)
+            stream.running = None
+        while stream.running is None and stream.pending:
+            work = stream.pending[0]
+            if isinstance(work, Grid):
+                stream.running = work
+                device.grids.append(work)
+            elif work() is False:
+                return
+            stream.pending.popleft()
+
+    def _fill(self, device: DeviceState) -> None:
+        for grid in device.grids:
+            while not grid.all_dispatched:
+                ctas = device.dispatch(grid)
+                if not ctas:
+                    break
+                self.progress += 1
+                for cta in ctas:
+                    for warp in cta.warps:
+                        self.make_ready(warp)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any stream has work."""
+        return any(not stream.idle for device in self.devices for stream in device.streams)
+
+    # --- running -----------------------------------------------------------------------------------
+
+    def run(self, until: Callable[[], bool] | None = None) -> None:
+        """Run until nothing is left, or a condition holds between turns; KernelFault if a kernel does wrong."""
+        while not (until is not None and until()):
+            if not self._run_turn(None):
+                return
+
+    def step(self) -> Step | None:
+        """Execute one warp instruction; None when nothing is left to run."""
+        if not self._run_turn(1):
+            return None
+        return self._last_step
+
+    def _run_turn(self, most: int | None) -> bool:
+        """Run the current turn, or up to `most` instructions of it; False when all work is done."""
+        if self._turn is None and not self._next_turn():
+            return False
+        assert self._turn is not None
+        warp, left = self._turn
+        count = left if most is None else min(left, most)
+        if self.limits.max_instructions is not None:
+            count = min(count, self.limits.max_instructions - self.time)
+            if count <= 0:
+                raise self.faults.limit(warp, self.limits.max_instructions)
+        start = self.time
+        try:
+            self.engine.run(warp, count)
+        except KernelFault:
+            self.events.flush()
+            raise
+        executed = self.time - start
+        self._note_turn(warp, executed)
+        goes_on = executed == count and count < left and bool(warp.runnable)
+        self._turn = (warp, left - executed) if goes_on else None
+        if self._turn is None:
+            self._end_turn(warp)
+        self._watch_progress(executed)
+        return True
+
+    def _next_turn(self) -> bool:
+        if not self.ready:
+            self._start_work()
+        if not self.ready:
+            self.events.flush()
+            if not self.busy:
+                return False
+            grids = [grid for device in self.devices for grid in device.grids]
+            raise self.faults.hang(grids, [], self._idle)
+        warp, count = self.schedule.pick(self.ready)
+        warp.queued = False
+        self._turn = (warp, count)
+        return True
+
+    def _note_turn(self, warp: Warp, executed: int) -> None:
+        if self.turns is None or not executed:
+            return
+        key = key_of(warp)
+        if self.turns and self.turns[-1][0] == key and self._same_turn:
+            self.turns[-1] = (key, self.turns[-1][1] + executed)
+        else:
+            self.turns.append((key, executed))
+        self._same_turn = True
+
+    def _end_turn(self, warp: Warp) -> None:
+        self._same_turn = False
+        if warp.runnable:
+            self.make_ready(warp)
+        elif not warp.live and warp.cta.finished:
+            self._retire(warp.cta)
+
+    def _retire(self, cta: Cta) -> None:
+        grid = cta.grid
+        if cta.linear not in grid.resident:
+            return
+        device = self.devices[grid.device]
+        device.retire(cta)
+        if grid.finished:
+            self._start_work()
+        elif not grid.all_dispatched or len(device.grids) > 1:
+            self._fill(device)
+
+    def make_ready(self, warp: Warp) -> None:
+        """Queue a warp that can run."""
+        if not warp.queued and warp.runnable and (self._turn is None or self._turn[0] is not warp):
+            warp.queued = True
+            self.ready.append(warp)
+
+    def _watch_progress(self, executed: int) -> None:
+        if self.progress != self._last_progress:
+            self._last_progress = self.progress
+            self._idle = 0
+            return
+        self._idle += executed
+        if self._idle > self.limits.hang_after * max(1, len(self.ready)):
+            grids = [grid for device in self.devices for grid in device.grids]
+            raise self.faults.hang(grids, list(self.ready), self._idle)
+
+    # --- what the engine tells ---------------------------------------------------------------------
+
+    def before(self, step: Step) -> None:
+        """An instruction is about to execute."""
+        self._last_step = step
+        self.events.instruction(step)
+
+    def write_output(self, text: str) -> None:
+        """What a kernel prints; a replayed stretch of a run prints nothing twice."""
+        self.printed += len(text)
+        if self.printed > self._printed_most:
+            self._printed_most = self.printed
+            self.output(text)
+
+    def note_access(self, kind: str, ops: ReferenceOps, space: str, addresses: Any, size: int) -> None:
+        """A memory access of the executing lanes, for observers that want it."""
+        self.events.access(kind, ops, space, addresses, size)
+
+    def add_observer(self, observer: Observer) -> None:
+        """Deliver events to an observer from now on."""
+        self.events.add(observer)
+
+    def runtime_call(self, ops: ReferenceOps, lanes: Any, callee: FunctionInfo, info: CallInfo) -> None:
+        """A call of vprintf, malloc and the like."""
+        self.calls.call(ops, lanes, callee, info)
+
+    # --- barriers and exits ------------------------------------------------------------------------
+
+    def arrive(self, ops: ReferenceOps, number: int, threads: int, lanes: Any, wait: bool, votes: Any) -> None:
+        """Lanes arrive at a named barrier of their CTA."""
+        warp, cta, mask = ops.warp, ops.warp.cta, mask_of(lanes)
+        barrier = cta.barriers[number]
+        if not barrier.in_use:
+            barrier.count = threads
+        elif barrier.count != threads:
+            text = f"barrier {number} with {threads or 'all'} threads: it was opened with {barrier.count or 'all'}"
+            raise self.faults.bad_barrier(ops, lanes, text)
+        barrier.partial[warp.index] = barrier.partial.get(warp.index, 0) | mask
+        if votes is not None:
+            barrier.votes += int(np.count_nonzero(lanes))
+            barrier.true_votes += int(np.count_nonzero(votes))
+        if wait:
+            barrier.waiting[warp.index] = barrier.waiting.get(warp.index, 0) | mask
+            warp.waiting |= mask
+        self._try_barrier(cta, barrier)
+
+    def _try_barrier(self, cta: Cta, barrier: Barrier) -> None:
+        cta.settle(barrier)
+        if not barrier.in_use or not cta.is_complete(barrier):
+            return
+        self.progress += 1
+        released = barrier.waiting
+        self.completed = barrier.copy()
+        phase = barrier.phase + 1
+        cta.barriers[cta.barriers.index(barrier)] = Barrier(phase=phase)
+        here = self.engine.position()
+        for index in sorted(released):
+            self.engine.resume(cta.warps[index], released[index])
+            self.make_ready(cta.warps[index])
+        self.engine.back_to(here)
+
+    def lanes_exited(self, warp: Warp) -> None:
+        """Lanes of a warp have exited: what waited for them may go on."""
+        if not warp.live:
+            self.progress += 1
+        for barrier in list(warp.cta.barriers):
+            if barrier.in_use:
+                self._try_barrier(warp.cta, barrier)
+        if warp.rendezvous:
+            here = self.engine.position()
+            for key in list(warp.rendezvous):
+                self.engine.try_rendezvous(warp, key)
+            self.engine.back_to(here)
+
+    # --- snapshots -----------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Everything that running changes, between two instructions."""
+        grids = [grid for device in self.devices for grid in device.grids]
+        return Snapshot(
+            self.memory.snapshot(),
+            [(g, g.next_cta, g.finished_ctas, [(c, c.snapshot()) for c in g.resident.values()]) for g in grids],
+            [[(s, list(s.pending), s.running) for s in d.streams] for d in self.devices],
+            [d.occupancy() for d in self.devices],
+            list(self.ready),
+            (self.time, self.progress, self._turn, self._last_progress, self._idle, self._launches, self.printed),
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot: running on gives the same bytes."""
+        self.memory.restore(snapshot.memory)
+        for device, streams, occupancy in zip(self.devices, snapshot.streams, snapshot.occupancy, strict=True):
+            device.restore_occupancy(occupancy)
+            device.grids = []
+            for stream, pending, running in streams:
+                stream.pending, stream.running = deque(pending), running
+        for grid, next_cta, finished, ctas in snapshot.grids:
+            grid.next_cta, grid.finished_ctas = next_cta, finished
+            grid.resident = {cta.linear: cta for cta, _ in ctas}
+            for cta, state in ctas:
+                cta.restore(state)
+                for warp in cta.warps:
+                    warp.queued = False
+            self.devices[grid.device].grids.append(grid)
+        self.ready = deque(snapshot.ready)
+        for warp in self.ready:
+            warp.queued = True
+        self.time, self.progress, self._turn, self._last_progress, self._idle, self._launches, self.printed = (
+            snapshot.counters
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A moment of a run."""
+
+    memory: Any
+    grids: Sequence[Any]
+    streams: Sequence[Any]
+    occupancy: Sequence[Any]
+    ready: Sequence[Warp]
+    counters: tuple[Any, ...]

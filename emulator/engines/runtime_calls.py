@@ -1,0 +1,150 @@
+"""Functions that the device runtime provides: vprintf, malloc, free, __assertfail (CUDA programming guide)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emulator.engines.printf import format_text
+from emulator.engines.reference.calls import argument_bytes, put_bytes
+from emulator.errors import Diagnostic, Label, UnsupportedInstruction, UsageError
+from emulator.machine import memory as m
+from emulator.machine.memory import Allocation
+from emulator.machine.warp import Warp, mask_of
+from emulator.program import FunctionInfo
+from emulator.program.instruction import CallInfo
+from emulator.ptx_types import WARP_SIZE
+
+if TYPE_CHECKING:
+    from emulator.engines.reference.ops import ReferenceOps
+    from emulator.engines.run import Runner
+
+LONGEST_STRING = 1 << 16
+
+
+class RuntimeCalls:
+    """Executes calls of functions that have no body in the module."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.functions = {
+            "vprintf": self.vprintf,
+            "malloc": self.malloc,
+            "free": self.free,
+            "__assertfail": self.assertfail,
+        }
+
+    def call(self, ops: ReferenceOps, lanes: Any, callee: FunctionInfo, info: CallInfo) -> None:
+        """Execute a call for these lanes, in lane order."""
+        function = self.functions.get(callee.name)
+        if function is None:
+            node = ops.instruction
+            text = f"{callee.name} is declared but has no body in this module"
+            fix = "link the module that defines it into this one"
+            label = (Label(node.span),)
+            raise UnsupportedInstruction(Diagnostic("PTX-P0201", "unsupported", text, node.source, label, help=fix))
+        arguments = [argument_bytes(ops, argument) for argument in info.arguments.elements]
+        result = function(ops, lanes, arguments)
+        if result is not None and info.results.elements:
+            put_bytes(ops, lanes, info.results.elements[0], result)
+
+    # --- the functions -------------------------------------------------------------------------------
+
+    def vprintf(self, ops: ReferenceOps, lanes: Any, arguments: list[Any]) -> Any:
+        """Print a format with the arguments that lie one after the other in memory; the number of arguments."""
+        formats, buffers = _words(arguments[0]), _words(arguments[1])
+        counts = np.zeros(WARP_SIZE, dtype=np.int32)
+        for lane in np.flatnonzero(lanes):
+            reader = LaneMemory(self.runner, ops.warp, int(lane))
+            text = reader.string(int(formats[lane]))
+            written, counts[lane] = format_text(text, int(buffers[lane]), reader)
+            self.runner.write_output(written)
+        return counts.view(np.uint8).reshape(WARP_SIZE, 4)
+
+    def malloc(self, ops: ReferenceOps, lanes: Any, arguments: list[Any]) -> Any:
+        """Memory from the device's heap, 16-byte aligned; 0 where there is none."""
+        sizes = _words(arguments[0])
+        device = ops.warp.cta.grid.device
+        found = np.zeros(WARP_SIZE, dtype=np.uint64)
+        for lane in np.flatnonzero(lanes):
+            try:
+                block = self.runner.memory.allocate(device, int(sizes[lane]), "malloc", kind="heap", align=16)
+            except UsageError:
+                continue
+            found[lane] = block.base
+        return found.view(np.uint8).reshape(WARP_SIZE, 8)
+
+    def free(self, ops: ReferenceOps, lanes: Any, arguments: list[Any]) -> None:
+        """Give heap memory back; a null pointer is nothing, any other address is a fault."""
+        for lane in np.flatnonzero(lanes):
+            address = int(_words(arguments[0])[lane])
+            if not address:
+                continue
+            block = self.runner.memory.find(address)
+            if block is None or block.kind != "heap" or block.base != address:
+                text = f"free of {address:#x}, which malloc did not return or which is free already"
+                raise self.runner.faults.assertion(ops.warp, 1 << int(lane), ops.instruction, text)
+            self.runner.memory.free(block)
+
+    def assertfail(self, ops: ReferenceOps, lanes: Any, arguments: list[Any]) -> None:
+        """A failed assert(): message, file, line, function, size of a character."""
+        lane = int(np.flatnonzero(lanes)[0])
+        reader = LaneMemory(self.runner, ops.warp, lane)
+        message, file, function = (reader.string(int(_words(arguments[n])[lane])) for n in (0, 1, 3))
+        line = int(arguments[2][lane].view(np.uint32)[0])
+        thread = ops.warp.cta.thread(ops.warp, lane)
+        where = f"block {ops.warp.cta.index}, thread {thread}"
+        text = f"{file}:{line}: {function}: {where} Assertion `{message}` failed"
+        raise self.runner.faults.assertion(ops.warp, mask_of(lanes), ops.instruction, text)
+
+
+def _words(data: Any) -> Any:
+    """(32, 8) bytes as 64-bit numbers."""
+    return np.ascontiguousarray(data).view(np.uint64)[:, 0]
+
+
+class LaneMemory:
+    """Generic addresses as one lane sees them, for the runtime."""
+
+    def __init__(self, runner: Runner, warp: Warp, lane: int) -> None:
+        self.runner = runner
+        self.warp = warp
+        self.lane = lane
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes at a generic address; KernelFault where there are none."""
+        window = address >> 32
+        if window == m.LOCAL_WINDOW >> 32:
+            start = self.lane * self.warp.stack_bytes + (address & 0xFFFFFFFF)
+            return self.warp.local[start : start + size].tobytes()
+        if window == m.SHARED_WINDOW >> 32:
+            start = (address & 0xFFFFFF) - m.SHARED_BASE
+            return self.warp.cta.shared[start : start + size].tobytes()
+        found = self.runner.memory.find(address)
+        if found is None or address + size > found.end:
+            addresses = np.full(WARP_SIZE, address, dtype=np.uint64)
+            fault = m.AccessFault("illegal", "global", 1 << self.lane, addresses, size, False)
+            instruction = self.warp.cta.grid.program.instructions[int(self.warp.pc[self.lane])]
+            raise self.runner.faults.access(fault, self.warp, instruction)
+        return self.runner.memory.view(address, size).tobytes()
+
+    def string(self, address: int) -> str:
+        """A C string."""
+        return b"".join(self._characters(address)).decode("utf-8", "replace")
+
+    def _characters(self, address: int) -> Iterator[bytes]:
+        for offset in range(LONGEST_STRING):
+            character = self.read(address + offset, 1)
+            if character == b"\0":
+                return
+            yield character
+
+    def number(self, address: int, code: str) -> Any:
+        """One number in `struct`'s little-endian code."""
+        return struct.unpack("<" + code, self.read(address, struct.calcsize(code)))[0]
+
+
+__all__ = ["Allocation", "LaneMemory", "RuntimeCalls"]

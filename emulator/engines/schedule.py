@@ -1,0 +1,91 @@
+"""Which warp goes next, and for how many instructions.
+
+A schedule is a list of (warp, instructions) that every engine obeys to the instruction.  Round robin and
+seeded random orders are policies; a recorded list can be replayed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from emulator.machine.warp import Warp
+
+QUANTUM = 256
+WarpKey = tuple[int, int, int]  # number of the launch, CTA, warp
+Turn = tuple[WarpKey, int]
+
+
+def key_of(warp: Warp) -> WarpKey:
+    """What names a warp in a recorded schedule."""
+    return warp.cta.grid.number, warp.cta.linear, warp.index
+
+
+class Schedule(Protocol):
+    """Picks from the warps that can run; the picked warp is taken out of the queue."""
+
+    name: str
+
+    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+        """The next warp and its number of instructions."""
+
+
+class RoundRobin:
+    """Every warp in turn, QUANTUM instructions each."""
+
+    def __init__(self, quantum: int = QUANTUM) -> None:
+        self.name = "round_robin"
+        self.quantum = quantum
+
+    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+        """The warp that has waited longest."""
+        return ready.popleft(), self.quantum
+
+
+class RandomOrder:
+    """Any warp, any number of instructions up to QUANTUM, by a seed."""
+
+    def __init__(self, seed: int = 0, quantum: int = QUANTUM) -> None:
+        self.name = f"random:{seed}"
+        self.quantum = quantum
+        self._random = random.Random(seed)
+
+    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+        """A random warp; short turns as likely as long ones."""
+        ready.rotate(-self._random.randrange(len(ready)))
+        return ready.popleft(), max(1, int(self.quantum ** self._random.random()))
+
+
+class Replay:
+    """The turns of a recorded run, then round robin."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self.name = "replay"
+        self._turns = deque(turns)
+
+    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+        """The warp that the record names; LookupError if it cannot run now."""
+        if not self._turns:
+            return ready.popleft(), QUANTUM
+        wanted, count = self._turns.popleft()
+        for warp in ready:
+            if key_of(warp) == wanted:
+                ready.remove(warp)
+                return warp, count
+        raise LookupError(
+            f"the recorded schedule runs launch {wanted[0]} CTA {wanted[1]} warp {wanted[2]}, which waits"
+        )
+
+
+def schedule_of(text: str, seed: int) -> Schedule:
+    """`round_robin`, `random` or `random:SEED`, `round_robin:QUANTUM`; ValueError for anything else."""
+    name, _, value = text.partition(":")
+    if value and not value.isdigit():
+        raise ValueError(f"schedule {text!r}: {value!r} is no number")
+    if name == "round_robin":
+        return RoundRobin(max(1, int(value)) if value else QUANTUM)
+    if name == "random":
+        return RandomOrder(int(value) if value else seed)
+    raise ValueError(f"unknown schedule {text!r}: round_robin, round_robin:QUANTUM, random, random:SEED")

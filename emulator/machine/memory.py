@@ -1,0 +1,244 @@
+"""One flat 64-bit address space, not the host's: windows, allocations, bounds, dirty pages.
+
+    0x6b00_0000_0000  code: addresses of functions
+    0x6d00_0000_0000  kernel parameters, as generic addresses
+    0x6e00_0000_0000  a lane's local memory, as generic addresses
+    0x6f00_0000_0000  shared memory, as generic addresses
+    0x7000_0000_0000  device 0; device i lies DEVICE_STRIDE * i above it; its last 64 MiB are for .const
+
+A device address plus one constant of the run is a host address, in an arena that the host commits when it
+is touched.  Addresses are the same in every run.
+"""
+
+from __future__ import annotations
+
+import bisect
+import mmap
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.errors import Diagnostic, UsageError
+
+Bytes = npt.NDArray[np.uint8]
+
+PARAM_WINDOW = 0x6D00_0000_0000
+LOCAL_WINDOW = 0x6E00_0000_0000
+SHARED_WINDOW = 0x6F00_0000_0000
+WINDOW_BYTES = 1 << 32
+DEVICE_BASE = 0x7000_0000_0000
+DEVICE_STRIDE = 1 << 36
+CONST_BYTES = 64 << 20
+SHARED_BASE = 0x400  # sm_90a: the first KiB of shared memory is the system's
+CLUSTER_SHIFT = 24  # shared::cluster addresses: rank of the CTA above these bits
+FRAME_FLAG = 0x8000_0000  # param-space addresses from here on lie in the lane's own stack
+
+PAGE_SHIFT = 12
+PAGE_BYTES = 1 << PAGE_SHIFT
+ALLOCATION_ALIGN = 256
+REDZONE = 256
+DEFAULT_LIMIT = 16 << 30
+
+
+@dataclass(eq=False, slots=True)
+class Allocation:
+    """A named range of device memory with an identity of its own."""
+
+    base: int
+    size: int
+    name: str
+    kind: str = "buffer"  # "buffer", "global", "const", "heap", "system"
+    read_only: bool = False
+    note: str = ""  # what the debugger says beside the name: "argument 3 (out), f32[500]"
+
+    @property
+    def end(self) -> int:
+        return self.base + self.size
+
+    def describe(self, address: int) -> str:
+        """An address as `name+offset`."""
+        offset = address - self.base
+        return f"{self.name}{offset:+d}" if offset else self.name
+
+
+class AddressSpace:
+    """The memory of all devices of a system.  `limit` bounds the bytes of all allocations."""
+
+    def __init__(self, devices: int, limit: int = DEFAULT_LIMIT) -> None:
+        self.devices = devices
+        self.limit = limit
+        self.used = 0
+        self.stride, self._map = _reserve(devices)
+        self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
+        self.dirty: Bytes = np.zeros(len(self.bytes) >> PAGE_SHIFT, dtype=np.uint8)
+        self._views: dict[str, npt.NDArray[Any]] = {}
+        self._bases: list[int] = []
+        self._allocations: list[Allocation] = []
+        self._next = [DEVICE_BASE + device * self.stride + PAGE_BYTES for device in range(devices)]
+        const_offset = self.stride - CONST_BYTES
+        self._next_const = [DEVICE_BASE + device * self.stride + const_offset for device in range(devices)]
+
+    # --- allocations ----------------------------------------------------------------------------
+
+    def allocate(
+        self,
+        device: int,
+        size: int,
+        name: str,
+        *,
+        kind: str = "buffer",
+        align: int = ALLOCATION_ALIGN,
+        address: int | None = None,
+        read_only: bool = False,
+    ) -> Allocation:
+        """`size` bytes of zeros on a device, or at a chosen device address; UsageError when memory is out."""
+        if size < 0:
+            raise ValueError(f"an allocation of {size} bytes")
+        if self.used + size > self.limit:
+            raise self._out_of_memory(size, name)
+        if address is None:
+            address = self._place(device, size, max(align, 16), kind)
+        elif not self._is_free(address, size):
+            raise ValueError(f"{size} bytes at {address:#x} overlap another allocation or leave the device's window")
+        allocation = Allocation(address, size, name, kind, read_only)
+        at = bisect.bisect(self._bases, address)
+        self._bases.insert(at, address)
+        self._allocations.insert(at, allocation)
+        self.used += size
+        return allocation
+
+    def _place(self, device: int, size: int, align: int, kind: str) -> int:
+        cursors = self._next_const if kind == "const" else self._next
+        start = -(-cursors[device] // align) * align
+        window_end = DEVICE_BASE + (device + 1) * self.stride - (0 if kind == "const" else CONST_BYTES)
+        while not self._is_free(start, size):
+            at = bisect.bisect(self._bases, start + size)
+            start = -(-(self._allocations[at - 1].end + REDZONE) // align) * align
+            if start + size > window_end:
+                break
+        if start + size > window_end:
+            raise self._out_of_memory(size, "a window")
+        cursors[device] = start + max(size, 1) + REDZONE
+        return start
+
+    def _is_free(self, address: int, size: int) -> bool:
+        if not DEVICE_BASE <= address <= address + size <= DEVICE_BASE + len(self.bytes):
+            return False
+        at = bisect.bisect(self._bases, address + size)
+        return at == 0 or self._allocations[at - 1].end <= address
+
+    def free(self, allocation: Allocation) -> None:
+        """Give an allocation back; its bytes read as zeros if the range is used again."""
+        at = bisect.bisect_left(self._bases, allocation.base)
+        if at >= len(self._bases) or self._allocations[at] is not allocation:
+            raise ValueError(f"{allocation.name} is freed already")
+        del self._bases[at], self._allocations[at]
+        self.used -= allocation.size
+        self.view(allocation.base, allocation.size)[:] = 0
+
+    def find(self, address: int) -> Allocation | None:
+        """The allocation that holds an address."""
+        at = bisect.bisect(self._bases, address)
+        if at and address < self._allocations[at - 1].end:
+            return self._allocations[at - 1]
+        return None
+
+    def nearest(self, address: int) -> Allocation | None:
+        """The allocation below or above an address that is closest to it."""
+        at = bisect.bisect(self._bases, address)
+        around = self._allocations[max(0, at - 1) : at + 1]
+        return min(around, key=lambda a: max(a.base - address, address - a.end + 1, 0), default=None)
+
+    def allocations(self) -> Iterator[Allocation]:
+        """All allocations by address."""
+        return iter(list(self._allocations))
+
+    def _out_of_memory(self, size: int, name: str) -> UsageError:
+        text = f"out of emulated memory: {size:,} bytes for {name}, {self.used:,} of {self.limit:,} are in use"
+        fix = "free buffers (buffer.close()), or raise the limit: System(memory=...)"
+        return UsageError(Diagnostic("PTX-L0105", "usage", text, help=fix))
+
+    # --- bytes ----------------------------------------------------------------------------------
+
+    def view(self, address: int, size: int) -> Bytes:
+        """The bytes of a range, to read or write."""
+        start = address - DEVICE_BASE
+        return self.bytes[start : start + size]
+
+    def typed(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """The whole arena as elements of a dtype."""
+        name = np.dtype(dtype).str
+        if name not in self._views:
+            self._views[name] = self.bytes.view(dtype)
+        return self._views[name]
+
+    def write(self, address: int, data: bytes | Bytes) -> None:
+        """A write by the host; marks dirty pages."""
+        raw = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else data
+        self.view(address, len(raw))[:] = raw
+        if len(raw):
+            start = address - DEVICE_BASE
+            self.dirty[start >> PAGE_SHIFT : (start + len(raw) - 1 >> PAGE_SHIFT) + 1] = 1
+
+    def snapshot(self) -> MemorySnapshot:
+        """Allocations and the pages written so far."""
+        pages = np.flatnonzero(self.dirty)
+        data = self.bytes.reshape(-1, PAGE_BYTES)[pages]
+        lists = (list(self._bases), list(self._allocations), list(self._next), list(self._next_const))
+        return MemorySnapshot(pages, data, lists, self.used)
+
+    def restore(self, snapshot: MemorySnapshot) -> None:
+        """Bring back a snapshot: same bytes, same allocations."""
+        rows = self.bytes.reshape(-1, PAGE_BYTES)
+        now = np.flatnonzero(self.dirty)
+        rows[np.setdiff1d(now, snapshot.pages)] = 0
+        rows[snapshot.pages] = snapshot.data
+        self.dirty[now] = 0
+        self.dirty[snapshot.pages] = 1
+        self._bases, self._allocations, self._next, self._next_const = (list(part) for part in snapshot.lists)
+        self.used = snapshot.used
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MemorySnapshot:
+    """What `AddressSpace.snapshot` keeps."""
+
+    pages: npt.NDArray[np.intp]
+    data: Bytes
+    lists: tuple[list[int], list[Allocation], list[int], list[int]]
+    used: int
+
+
+def _reserve(devices: int) -> tuple[int, mmap.mmap]:
+    """(bytes a device, arena): address space only, committed on touch; smaller where the host refuses."""
+    stride = DEVICE_STRIDE if sys.platform != "win32" else 1 << 30
+    while True:
+        try:
+            if sys.platform == "win32":
+                return stride, mmap.mmap(-1, devices * stride)
+            no_reserve = 0x4000 if sys.platform == "linux" else 0x40
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve
+            return stride, mmap.mmap(-1, devices * stride, flags=flags)
+        except (OSError, ValueError):
+            if stride <= 256 << 20:
+                raise
+            stride >>= 1
+
+
+@dataclass(eq=False)
+class AccessFault(Exception):
+    """An access that must not happen; the engine adds the instruction and makes the diagnostic.
+
+    kind: "illegal", "misaligned" or "read_only".  lanes: mask of the offenders.  addresses: of all lanes.
+    """
+
+    kind: str
+    space: str
+    lanes: int
+    addresses: npt.NDArray[np.uint64]
+    size: int
+    is_write: bool

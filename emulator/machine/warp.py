@@ -1,0 +1,174 @@
+"""The byte layout of a warp: everything that its 32 lanes know, as plain bytes at fixed offsets.
+
+    offset  size  field
+         0   128  pc            32 x s32
+       128   128  depth         32 x s32   calls that the lane is in
+       256   128  frame         32 x u32   start of the lane's current frame in its stack
+       384   128  call_top      32 x u32   bytes on the lane's call stack
+       512   128  stack_top     32 x u32   end of the lane's stack in use
+       640    32  carry         32 x u8    CC.CF
+       672    32  masks          8 x u32   live, waiting, slice, leader, run length
+       704  64*n  rows          registers at the offsets of the program
+
+After every instruction the bytes are exact: both engines, the debugger and the cross-check look at them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.ptx_types import WARP_SIZE
+
+if TYPE_CHECKING:
+    from emulator.machine.cta import Cta
+
+HEADER_BYTES = 704
+ALL_LANES = 0xFFFF_FFFF
+CALL_STACK_LIMIT = 1 << 20
+LANE_BITS = np.uint32(1) << np.arange(WARP_SIZE, dtype=np.uint32)
+
+
+def lanes_of(mask: int) -> npt.NDArray[np.bool_]:
+    """A mask as 32 booleans."""
+    return (LANE_BITS & np.uint32(mask)) != 0
+
+
+def mask_of(lanes: npt.NDArray[np.bool_]) -> int:
+    """32 booleans as a mask."""
+    return int(LANE_BITS[lanes].sum(dtype=np.uint32))
+
+
+class Warp:
+    """One warp: its bytes, and views into them.
+
+    live: lanes that have not exited.  waiting: lanes that stand at an instruction until something else
+    happens.  slice and leader belong to the rotation between lanes that went apart (engines/divergence.py).
+    rendezvous: lanes that wait for the other lanes of a member mask, by (opcode, mask).
+    """
+
+    def __init__(self, cta: Cta, index: int, threads: int, row_bytes: int, stack_bytes: int) -> None:
+        self.cta = cta
+        self.index = index
+        self.stack_bytes = stack_bytes
+        self.state = np.zeros(HEADER_BYTES + row_bytes, dtype=np.uint8)
+        self.local = np.zeros(WARP_SIZE * stack_bytes, dtype=np.uint8)
+        self.call_stack = np.zeros((WARP_SIZE, 0), dtype=np.uint8)
+        self._map_views()
+        self.live = ALL_LANES >> (WARP_SIZE - threads)
+        self.executed = 0
+        self.queued = False
+        self.rendezvous: dict[tuple[str, int], int] = {}
+
+    def _map_views(self) -> None:
+        state = self.state
+        self.pc = state[0:128].view(np.int32)
+        self.depth = state[128:256].view(np.int32)
+        self.frame = state[256:384].view(np.uint32)
+        self.call_top = state[384:512].view(np.uint32)
+        self.stack_top = state[512:640].view(np.uint32)
+        self.carry = state[640:672].view(np.bool_)
+        self._masks = state[672:704].view(np.uint32)
+        self.rows = state[HEADER_BYTES:]
+
+    @property
+    def live(self) -> int:
+        return int(self._masks[0])
+
+    @live.setter
+    def live(self, mask: int) -> None:
+        self._masks[0] = mask
+
+    @property
+    def waiting(self) -> int:
+        return int(self._masks[1])
+
+    @waiting.setter
+    def waiting(self, mask: int) -> None:
+        self._masks[1] = mask
+
+    @property
+    def slice(self) -> int:
+        """Instructions left before lanes that went apart take turns."""
+        return int(self._masks[2])
+
+    @slice.setter
+    def slice(self, count: int) -> None:
+        self._masks[2] = count
+
+    @property
+    def leader(self) -> int:
+        """The lane whose group has its turn, or 32 when the lowest pc goes first."""
+        return int(self._masks[3])
+
+    @leader.setter
+    def leader(self, lane: int) -> None:
+        self._masks[3] = lane
+
+    @property
+    def run_length(self) -> int:
+        """Instructions since the last control transfer."""
+        return int(self._masks[4])
+
+    @run_length.setter
+    def run_length(self, count: int) -> None:
+        self._masks[4] = count
+
+    @property
+    def runnable(self) -> int:
+        """Lanes that can execute."""
+        return self.live & ~self.waiting
+
+    @property
+    def first_thread(self) -> int:
+        """The linear index of lane 0 in its CTA."""
+        return self.index * WARP_SIZE
+
+    def row(self, offset: int, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """A view of `count` bytes of the registers."""
+        return self.rows[offset : offset + count].view(dtype)
+
+    # --- the call stack: return pc, frame, and the saved columns of a lane ------------------------
+
+    def push_call(self, lane: int, return_pc: int, saved: npt.NDArray[np.uint8]) -> bool:
+        """Record a call of one lane; False if its stack is full."""
+        top = int(self.call_top[lane])
+        need = top + 12 + len(saved)
+        if need > CALL_STACK_LIMIT:
+            return False
+        if need > self.call_stack.shape[1]:
+            grown = np.zeros((WARP_SIZE, max(256, 2 * need)), dtype=np.uint8)
+            grown[:, : self.call_stack.shape[1]] = self.call_stack
+            self.call_stack = grown
+        stack = self.call_stack[lane]
+        stack[top : top + len(saved)] = saved
+        record = np.array([return_pc, int(self.frame[lane]), len(saved)], dtype=np.int32)
+        stack[need - 12 : need] = record.view(np.uint8)
+        self.call_top[lane] = need
+        self.depth[lane] += 1
+        return True
+
+    def pop_call(self, lane: int) -> tuple[int, int, npt.NDArray[np.uint8]]:
+        """(return pc, frame, saved columns) of a lane's last call."""
+        top = int(self.call_top[lane])
+        return_pc, frame, saved = (int(n) for n in self.call_stack[lane, top - 12 : top].view(np.int32))
+        start = top - 12 - saved
+        self.call_top[lane] = start
+        self.depth[lane] -= 1
+        return return_pc, frame, self.call_stack[lane, start : start + saved].copy()
+
+    # --- snapshots --------------------------------------------------------------------------------
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Copies of all bytes."""
+        return self.state.copy(), self.local.copy(), self.call_stack.copy(), self.executed, dict(self.rendezvous)
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Bring back a snapshot."""
+        state, local, call_stack, self.executed, rendezvous = snapshot
+        self.rendezvous = dict(rendezvous)
+        self.state[:] = state
+        self.local[:] = local
+        self.call_stack = call_stack.copy()

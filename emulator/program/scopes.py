@@ -1,0 +1,93 @@
+"""Names of a function by block: registers, variables and labels (manual, 4.3.2 and 5.4)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from emulator.parse import nodes
+from emulator.program.operands import FunctionAddress, Register, Storage
+from emulator.program.registers import RowAllocator
+from emulator.ptx_types import TYPES
+
+VectorRegister = tuple[Register, ...]
+Declared = Register | VectorRegister | Storage | FunctionAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRange:
+    """`%r<5>`: registers that get their rows when they are first used."""
+
+    prefix: str
+    count: int
+    type: str
+    rows: RowAllocator
+
+
+@dataclass(eq=False)
+class Scope:
+    """One block's names; an inner block hides outer names."""
+
+    parent: Scope | None = None
+    names: dict[str, Declared] = field(default_factory=dict)
+    ranges: dict[str, RegisterRange] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    lists: dict[str, nodes.BranchTargets | nodes.CallTargets | nodes.CallPrototype] = field(default_factory=dict)
+
+    def chain(self) -> Iterator[Scope]:
+        """This scope and the ones around it, innermost first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    def find(self, name: str) -> Declared | None:
+        """A register, variable or function by name."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope.names.get(name)
+            if found is None and scope.ranges:
+                found = scope.from_range(name)
+            if found is not None:
+                return found
+            scope = scope.parent
+        return None
+
+    def from_range(self, name: str) -> Register | None:
+        """The register of a parameterised name such as %r<5>, with a row from now on."""
+        digits = len(name) - len(name.rstrip("0123456789"))
+        for length in range(digits, 0, -1):
+            number = name[-length:]
+            found = self.ranges.get(name[:-length])
+            if found is not None and int(number) < found.count and (length == 1 or number[0] != "0"):
+                register = found.rows.allocate(name, TYPES[found.type])
+                self.names[name] = register
+                return register
+        return None
+
+    def find_label(self, name: str) -> int | None:
+        """The pc of a label."""
+        return next((scope.labels[name] for scope in self.chain() if name in scope.labels), None)
+
+    def find_list(self, name: str) -> nodes.BranchTargets | nodes.CallTargets | nodes.CallPrototype | None:
+        """A list of targets or a prototype by its label."""
+        return next((scope.lists[name] for scope in self.chain() if name in scope.lists), None)
+
+    def visible(self) -> set[str]:
+        """All names that can be used here."""
+        found = {name for scope in self.chain() for name in scope.names}
+        for scope in self.chain():
+            for numbered in scope.ranges.values():
+                found |= {f"{numbered.prefix}{n}" for n in range(min(numbered.count, 1000))}
+        return found
+
+    def visible_labels(self) -> set[str]:
+        """All labels that can be used here."""
+        return {name for scope in self.chain() for name in scope.labels}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean ...?` for a name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else ""
