@@ -15,7 +15,7 @@ import difflib
 import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -292,9 +292,8 @@ def run_sample(sample: Sample, system: System, seed: int = 0) -> SampleResult:
     values = {name: device.array(value) if np.ndim(value) else value for name, value in inputs.items()}
     arguments = [values[item] if isinstance(item, str) else item for item in sample.launch.arguments]
     config = LaunchConfig(grid=sample.launch.grid, block=sample.launch.block, shmem_size=sample.launch.shmem_size)
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        launch(device.default_stream, config, kernel, *arguments)
+    launch(device.default_stream, config, kernel, *arguments)
+    with _output_of(system) as printed:
         device.sync()
     outputs = {name: values[name].numpy() for name, value in inputs.items() if np.ndim(value)}
     comparisons = [
@@ -305,6 +304,17 @@ def run_sample(sample: Sample, system: System, seed: int = 0) -> SampleResult:
     if sample.prints or lines:
         comparisons.append(compare_lines(lines, sample.prints))
     return SampleResult(sample, outputs, lines, tuple(comparisons))
+
+
+@contextmanager
+def _output_of(system: System) -> Iterator[io.StringIO]:
+    """What kernels print, caught instead of written where the system would write it."""
+    caught, output = io.StringIO(), system.runner.output
+    system.runner.output = caught.write
+    try:
+        yield caught
+    finally:
+        system.runner.output = output
 
 
 def compare(name: str, got: Array, expected: Array, tolerance: Tolerance | None = None) -> Comparison:
