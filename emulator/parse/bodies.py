@@ -170,8 +170,8 @@ class BodyParser:
         """Go behind the next `;`, or to a `}`, or to a line that looks like a statement."""
         cursor = self.cursor
         text = self.source.text
-        depth = 0
-        if cursor.word == "{" and (self.begins_line() or text[start] == "@"):
+        depth = self._open_braces(start)
+        if cursor.word == "{" and depth == 0 and (self.begins_line() or text[start] == "@"):
             return  # a block behind a missing `;` or a guard
         while cursor.kind != "end":
             if cursor.start > start and self.begins_line() and _LINE_START.match(text, cursor.start):
@@ -186,3 +186,13 @@ class BodyParser:
                 cursor.move(len(text))
             else:
                 cursor.advance()
+
+    def _open_braces(self, start: int) -> int:
+        """How many braces are open between an offset and the current token."""
+        cursor = self.cursor
+        stop, depth = cursor.start, 0
+        cursor.move(start)
+        while cursor.start < stop and cursor.kind != "end":
+            depth += (cursor.word == "{") - (cursor.word == "}")
+            cursor.advance()
+        return max(0, depth)

@@ -34,7 +34,8 @@ _NAME = r"(?!WARP_SZ\b)(?:[A-Za-z][\w$]*+|[_$%][\w$]++)"
 # Groups: the statement, its guard, its opcode, its operands.  Operands with a comment, a string or a
 # ternary take the slow way.
 _STATEMENT = re.compile(
-    TRIVIA + rf"((@!?{_NAME}[ \t]+)?([a-z]\w*(?:\.\w+(?:::\w+)*+)*+)(?:[ \t]+([^;/\"#@:?]*+))?+;)",
+    TRIVIA
+    + rf"((@!?{_NAME}[ \t]+)?([a-z]\w*(?:\.[0-9]*+[A-Za-z_]\w*+(?:::\w+)*+)*+)(?:[ \t]++(?!\s*\.)([^;/\"#@:?]*+))?+;)",
     re.ASCII | re.DOTALL,
 )
 # A label, or a `.loc` line as compilers write it.  A label of `.branchtargets` and its like is left alone.

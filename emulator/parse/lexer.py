@@ -30,9 +30,11 @@ TOKEN = re.compile(
     re.ASCII | re.DOTALL | re.VERBOSE,
 )
 
-# The dotted tail of an opcode; a part may start with a digit (`.16x256b`, `.2d`).  Nothing stands between
-# a dot or a `::` and its word.  `ld.const[2].b32` names a bank of old constant memory (manual, 5.1.3.1).
-_MODIFIER = re.compile(TRIVIA + r"(\.\w+(?:::\w+)*+(?:\[[ \t]*[0-9]+[ \t]*\](?=\s*\.))?+)", re.ASCII | re.DOTALL)
+# The dotted tail of an opcode; a part may start with digits (`.16x256b`, `.2d`).  Nothing stands between a
+# dot or a `::` and its word.  `ld.const[2].b32` names a bank of old constant memory (manual, 5.1.3.1).
+_MODIFIER = re.compile(
+    TRIVIA + r"(\.[0-9]*+[A-Za-z_]\w*+(?:::\w+)*+(?:\[[ \t]*[0-9]+[ \t]*\](?=\s*\.))?+)", re.ASCII | re.DOTALL
+)
 _COLON = re.compile(TRIVIA + r":(?!:)", re.ASCII | re.DOTALL)
 _COMMENT = re.compile(r"(//[^\n]*+|/\*.*?\*/|\#[^\n]*+)|\s+", re.ASCII | re.DOTALL)
 _LINES = ".version .target .address_size .file .loc .section .b8 .b16 .b32 .b64"
