@@ -155,11 +155,18 @@ def rows(opcode: str, *inputs: Row, **options: Any) -> list[list[int]]:
     return [row[:length] for row in run.results] + ([run.carry[:length]] if "carry" in options else [])
 
 
+def is_computed(entry: Entry) -> bool:
+    """Whether the results of an instruction are a function of values alone: of its own lane or of the warp's."""
+    specs = list(flat_operands(entry.signature.operands))
+    pure = all(spec.kind == "value" for spec in specs) and any(spec.is_result for spec in specs)
+    return pure and entry.kind in ("lane", "warp")
+
+
 def all_examples() -> Iterator[tuple[Entry, Example]]:
-    """Every example of lane and warp instructions, once a meaning."""
+    """Every example of the instructions that only compute, once a meaning."""
     seen = set()
     for entry in entries():
-        if entry.kind not in ("lane", "warp"):
+        if not is_computed(entry):
             continue
         for example in entry.examples():
             if (entry.meaning, example) not in seen:
