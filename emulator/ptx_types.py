@@ -7,9 +7,9 @@ from dataclasses import dataclass
 WARP_SIZE = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ScalarType:
-    """A scalar type of the manual's tables 5.2.1, 5.2.3 and 5.2.5.
+    """A scalar type of the manual's tables 5.2.1, 5.2.3 and 5.2.5; there is one object of each.
 
     kind: "u" unsigned, "s" signed, "f" float, "b" untyped bits, "p" predicate,
     "a" alternate float format (bf16, tf32, fp8 ...), "v" packed (f16x2 ...).

@@ -82,9 +82,7 @@ def _pack_one(program: Program, number: int, parameter: KernelParameter, value: 
 
 def _pack_struct(program: Program, number: int, parameter: KernelParameter, value: Any) -> bytes:
     try:
-        raw = (
-            bytes(memoryview(np.ascontiguousarray(value)).cast("B")) if isinstance(value, np.ndarray) else bytes(value)
-        )
+        raw = value.tobytes() if isinstance(value, np.ndarray) else bytes(value)
     except TypeError:
         fix = f"give {parameter.size} bytes"
         raise _refuse(program, number, parameter, f"a {type(value).__name__} is no struct", fix) from None

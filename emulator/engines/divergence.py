@@ -23,16 +23,22 @@ def next_group(warp: Warp) -> int:
     if not runnable:
         return 0
     lanes = lanes_of(runnable)
+    if _together(warp, lanes):
+        warp.slice = SLICE
+        warp.leader = NOBODY
+        return runnable
     leader = warp.leader
     if leader == NOBODY or not runnable >> leader & 1:
         warp.leader = NOBODY
         leader = _first(warp, lanes)
     group = lanes & (warp.pc == warp.pc[leader]) & (warp.depth == warp.depth[leader])
-    mask = mask_of(group)
-    if mask == runnable:
-        warp.slice = SLICE
-        warp.leader = NOBODY
-    return mask
+    return mask_of(group)
+
+
+def _together(warp: Warp, lanes: np.ndarray) -> bool:
+    """Whether all these lanes stand at one pc in one depth of calls."""
+    pcs = warp.pc[lanes]
+    return bool((pcs == pcs[0]).all()) and (not warp.depth.any() or bool(np.ptp(warp.depth[lanes]) == 0))
 
 
 def _first(warp: Warp, lanes: np.ndarray) -> int:

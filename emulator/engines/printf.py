@@ -59,7 +59,7 @@ def format_text(text: str, address: int, reader: Reader) -> tuple[str, int]:
 
 def _one(kind: str, length: str, spec: str, arguments: _Arguments) -> str:
     if kind == "s":
-        return f"%{spec}s" % arguments.reader.string(arguments.next("Q", 8))
+        return str(f"%{spec}s" % arguments.reader.string(arguments.next("Q", 8)))
     if kind == "p":
         return f"%{spec}s" % f"{arguments.next('Q', 8):#x}"
     if kind == "c":
@@ -68,7 +68,7 @@ def _one(kind: str, length: str, spec: str, arguments: _Arguments) -> str:
         value = float(arguments.next("d", 8)).hex()
         return f"%{spec.partition('.')[0]}s" % (value.upper() if kind == "A" else value)
     if kind in "eEfFgG":
-        return f"%{spec}{kind}" % arguments.next("d", 8)
+        return str(f"%{spec}{kind}" % arguments.next("d", 8))
     if kind == "n":
         arguments.next("Q", 8)
         return ""
@@ -83,4 +83,4 @@ def _one(kind: str, length: str, spec: str, arguments: _Arguments) -> str:
     if "#" in spec and kind == "o":
         spec = spec.replace("#", "")
         return f"%{spec}s" % f"0{value:o}"
-    return f"%{spec}{'d' if kind in 'diu' else kind}" % value
+    return str(f"%{spec}{'d' if kind in 'diu' else kind}" % value)

@@ -33,9 +33,7 @@ vmax4 9.7.18.2, vset4 9.7.18.2, brkpt 9.7.19.1, nanosleep 9.7.19.2, pmevent 9.7.
 setmaxnreg 9.7.19.5
 """
 
-SECTIONS: dict[str, str] = {
-    word: section for word, section in (row.split() for row in _ROWS.replace("\n", ",").split(",") if row.strip())
-}
+SECTIONS: dict[str, str] = dict(row.split() for row in _ROWS.replace("\n", ",").split(",") if row.strip())
 
 
 def section_of(opcode: str) -> str | None:

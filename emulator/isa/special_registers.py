@@ -73,9 +73,9 @@ def _table() -> dict[str, SpecialRegister]:
         name = f"envreg{number}"
         table[name] = SpecialRegister(name, TYPES["b32"], False, False, "set by the driver", Requirement((2, 1)))
     for number in range(8):
-        for name, kind, needs in ((f"pm{number}", "u32", (1, 3)), (f"pm{number}_64", "u64", (4, 0))):
+        for name, kind, version in ((f"pm{number}", "u32", (1, 3)), (f"pm{number}_64", "u64", (4, 0))):
             text = "performance counter, 0 here"
-            table[name] = SpecialRegister(name, TYPES[kind], False, False, text, Requirement(needs))
+            table[name] = SpecialRegister(name, TYPES[kind], False, False, text, Requirement(version))
     return table
 
 

@@ -199,7 +199,9 @@ class AddressSpace:
         rows[snapshot.pages] = snapshot.data
         self.dirty[now] = 0
         self.dirty[snapshot.pages] = 1
-        self._bases, self._allocations, self._next, self._next_const = (list(part) for part in snapshot.lists)
+        bases, allocations, cursors, const_cursors = snapshot.lists
+        self._bases, self._allocations = list(bases), list(allocations)
+        self._next, self._next_const = list(cursors), list(const_cursors)
         self.used = snapshot.used
 
 

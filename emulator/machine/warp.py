@@ -15,6 +15,7 @@ After every instruction the bytes are exact: both engines, the debugger and the 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,9 +32,12 @@ CALL_STACK_LIMIT = 1 << 20
 LANE_BITS = np.uint32(1) << np.arange(WARP_SIZE, dtype=np.uint32)
 
 
+@lru_cache(maxsize=4096)
 def lanes_of(mask: int) -> npt.NDArray[np.bool_]:
-    """A mask as 32 booleans."""
-    return (LANE_BITS & np.uint32(mask)) != 0
+    """A mask as 32 booleans, read-only."""
+    lanes: npt.NDArray[np.bool_] = (LANE_BITS & np.uint32(mask)) != 0
+    lanes.flags.writeable = False
+    return lanes
 
 
 def mask_of(lanes: npt.NDArray[np.bool_]) -> int:

@@ -264,7 +264,7 @@ def _fits(have: ScalarType, want: ScalarType, relaxed: bool) -> bool:
         return have.kind == want.kind
     if have.width != want.width and not (relaxed and have.width > want.width):
         return False
-    if want.kind == "b" or have.kind == "b":
+    if want.kind in "bv" or have.kind in "bv":
         return True
     if want.kind in "us":
         return have.kind in "us"
@@ -280,10 +280,7 @@ def bind_address(context: Context, spec: OperandSpec, node: nodes.Operand) -> Op
         raise Mismatch("PTX-P0113", text, help="write [%rd1]")
     if len(node.elements) != 1:
         raise Mismatch("PTX-P0113", f"{context.variant.opcode} takes one address between the brackets")
-    inner = node.elements[0]
-    offset = 0
-    if isinstance(inner, nodes.Offset):
-        inner, offset = inner.base, inner.offset
+    inner, offset = _split_offset(node.elements[0])
     if isinstance(inner, nodes.Integer):
         if _space(context.variant) != "local":
             raise Mismatch("PTX-P0113", "a constant address is allowed for .local only", help="put it into a register")
@@ -295,7 +292,8 @@ def bind_address(context: Context, spec: OperandSpec, node: nodes.Operand) -> Op
         _check_space(context, found)
         return Operand(spec.name, TYPES["u64"], Memory(Symbol(context.linker.use_storage(found)), offset))
     if isinstance(found, tuple) and inner.component is not None:
-        found = _vector_register(context, OperandSpec("a", type_name="b64"), inner, found, found[0].type)  # type: ignore[assignment]
+        place = _vector_register(context, OperandSpec("a", type_name="b64"), inner, found, found[0].type)
+        found = place if isinstance(place, Register) else None
     if not isinstance(found, Register):
         if found is None:
             raise undefined(context, inner.name)
@@ -303,6 +301,11 @@ def bind_address(context: Context, spec: OperandSpec, node: nodes.Operand) -> Op
     if found.type.kind not in "usb" or found.type.width not in (32, 64):
         raise Mismatch("PTX-P0114", f"an address cannot be in {inner.name}, which is {found.type}")
     return Operand(spec.name, TYPES["u64"], Memory(found, offset))
+
+
+def _split_offset(node: nodes.Operand) -> tuple[nodes.Operand, int]:
+    """(base, offset) of what stands between the brackets."""
+    return (node.base, node.offset) if isinstance(node, nodes.Offset) else (node, 0)
 
 
 def _space(variant: Variant) -> str:

@@ -48,6 +48,8 @@ def _fill(
             _fill(out, at + number * strides[0], part, strides[1:] or strides, variable, resolve)
         return
     kind = TYPES[variable.type]
+    if isinstance(initial, nodes.Property):
+        raise ValueError(f"the initialiser of {variable.name} sets properties of an opaque object")
     if isinstance(initial, nodes.SymbolValue):
         value = resolve(initial)
         if initial.mask is not None:

@@ -64,8 +64,8 @@ class Linker:
         parameters, size = kernel_parameters(entry.node)
         graph = flow.call_graph(self.instructions, list(self._addressed))
         recursive = flow.cyclic(graph)
-        for function in self.functions.values():
-            function.recursive = function.name in recursive
+        for info in self.functions.values():
+            info.recursive = info.name in recursive
         return Program(
             module=self.module,
             entry=entry,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from emulator.ptx_types import WARP_SIZE, ScalarType
 
@@ -122,9 +122,20 @@ class CallList:
     elements: tuple[Operand | Storage, ...]
 
 
-Place = Union[
-    Register, Immediate, Special, Symbol, FunctionAddress, Memory, Packed, Elements, Sink, Targets, Callee, CallList
-]
+Place = (
+    Register
+    | Immediate
+    | Special
+    | Symbol
+    | FunctionAddress
+    | Memory
+    | Packed
+    | Elements
+    | Sink
+    | Targets
+    | Callee
+    | CallList
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class ReferenceOps(LaneOps):
         old = np.zeros((WARP_SIZE, kind.bytes), dtype=np.uint8)
         flush = any(piece.dirty is not None for piece in pieces)
         for lanes in _rounds(self.lanes.data, address.data):
-            parts = [part for part in access.pieces(lanes, write=True)]
+            parts = access.pieces(lanes, write=True)
             now = gather(parts, kind.bytes)
             new = combine(self, operation, kind, self._element(kind, now), operands, flush)
             if scatter(parts, raw_bytes(new.data, kind.bytes)):

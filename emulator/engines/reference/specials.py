@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def _of_cta(name: str, component: int, warp: Warp, runner: Runner) -> int | bool
     return value
 
 
-_CLOCKS = {
+_CLOCKS: dict[str, Callable[[int], Any]] = {
     "clock": lambda time: np.uint32(time & 0xFFFFFFFF),
     "clock_hi": lambda time: np.uint32(time >> 32),
     "clock64": lambda time: np.uint64(time),

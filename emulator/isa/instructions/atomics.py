@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emulator.isa.instructions.load_store import space_of
 from emulator.isa.ops import Ops, Value
 from emulator.isa.registry import Variant, instruction
 
 SPACES = "global shared shared::cta shared::cluster"
-ORDERS = {"sem": "relaxed acquire release acq_rel", "scope": "cta cluster gpu sys", "ss": SPACES}
+ORDERS: dict[str, Any] = {"sem": "relaxed acquire release acq_rel", "scope": "cta cluster gpu sys", "ss": SPACES}
 SCALARS = (
     ("and or xor", "b32 b64"),
     ("exch", "b32 b64"),
