@@ -19,7 +19,7 @@ from emulator.engines.faults import Faults
 from emulator.engines.reference.engine import ReferenceEngine, Step
 from emulator.engines.reference.ops import ReferenceOps
 from emulator.engines.runtime_calls import RuntimeCalls
-from emulator.engines.schedule import RoundRobin, Schedule, Turn, key_of
+from emulator.engines.schedule import Pick, RoundRobin, Schedule, Turn, key_of
 from emulator.errors import KernelFault
 from emulator.machine.cta import Barrier, Cta
 from emulator.machine.device import DeviceState, Stream
@@ -70,7 +70,7 @@ class Runner:
         self.events = EventStream(self)
         self.engine = ReferenceEngine(self)
         self.calls = RuntimeCalls(self)
-        self._turn: tuple[Warp, int] | None = None
+        self._turn: Pick | None = None
         self._last_progress = 0
         self._idle = 0
         self._launches = 0
@@ -130,38 +130,42 @@ class Runner:
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Run until nothing is left, or a condition holds between turns; KernelFault if a kernel does wrong."""
+        self._start_work()
         while not (until is not None and until()):
-            if not self._run_turn(None):
+            if not self._run_turn(single=False):
                 return
 
     def step(self) -> Step | None:
         """Execute one warp instruction; None when nothing is left to run."""
-        if not self._run_turn(1):
+        self._start_work()
+        if not self._run_turn(single=True):
             return None
         return self._last_step
 
-    def _run_turn(self, most: int | None) -> bool:
-        """Run the current turn, or up to `most` instructions of it; False when all work is done."""
+    def _run_turn(self, *, single: bool) -> bool:
+        """Run the current turn to its end, or one instruction of it; False when all work is done.
+
+        A turn ends as schedule.py says, or when the warp waits, yields or ends: so it ends at the same instruction
+        on every engine, and stepping does not change the schedule.
+        """
         if self._turn is None and not self._next_turn():
             return False
         assert self._turn is not None
-        warp, left = self._turn
-        count = left if most is None else min(left, most)
-        if self.limits.max_instructions is not None:
-            count = min(count, self.limits.max_instructions - self.time)
-            if count <= 0:
-                raise self.faults.limit(warp, self.limits.max_instructions)
+        warp, left, exact = self._turn
+        most = self.limits.max_instructions
+        if most is not None and self.time >= most:
+            raise self.faults.limit(warp, most)
         start = self.time
         try:
-            self.engine.run(warp, count)
+            count = left if most is None else min(left, most - start)
+            over = self.engine.run(warp, count, exact=exact, single=single)
         except KernelFault:
             self.events.flush()
             raise
         executed = self.time - start
         self._note_turn(warp, executed)
-        goes_on = executed == count and count < left and bool(warp.runnable)
-        self._turn = (warp, left - executed) if goes_on else None
-        if self._turn is None:
+        self._turn = None if over else Pick(warp, left - executed, exact)
+        if over:
             self._end_turn(warp)
         self._watch_progress(executed)
         return True
@@ -175,9 +179,8 @@ class Runner:
                 return False
             grids = [grid for device in self.devices for grid in device.grids]
             raise self.faults.hang(grids, [], self._idle)
-        warp, count = self.schedule.pick(self.ready)
-        warp.queued = False
-        self._turn = (warp, count)
+        self._turn = self.schedule.pick(self.ready)
+        self._turn.warp.queued = False
         return True
 
     def _note_turn(self, warp: Warp, executed: int) -> None:
@@ -210,7 +213,7 @@ class Runner:
 
     def make_ready(self, warp: Warp) -> None:
         """Queue a warp that can run."""
-        if not warp.queued and warp.runnable and (self._turn is None or self._turn[0] is not warp):
+        if not warp.queued and warp.runnable and (self._turn is None or self._turn.warp is not warp):
             warp.queued = True
             self.ready.append(warp)
 

@@ -1,7 +1,8 @@
 """Which warp goes next, and for how many instructions.
 
 A schedule is a list of (warp, instructions) that every engine obeys to the instruction.  Round robin and
-seeded random orders are policies; a recorded list can be replayed.
+seeded random orders are policies; a recorded list can be replayed.  An exact turn ends after its count; any
+other goes on to the next control transfer, where native code can stop for nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from emulator.machine.warp import Warp
 
@@ -23,39 +24,47 @@ def key_of(warp: Warp) -> WarpKey:
     return warp.cta.grid.number, warp.cta.linear, warp.index
 
 
+class Pick(NamedTuple):
+    """Who goes next: the warp, its number of instructions, and whether it must stop exactly there."""
+
+    warp: Warp
+    count: int
+    exact: bool
+
+
 class Schedule(Protocol):
     """Picks from the warps that can run; the picked warp is taken out of the queue."""
 
     name: str
 
-    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
-        """The next warp and its number of instructions."""
+    def pick(self, ready: deque[Warp]) -> Pick:
+        """The next turn."""
 
 
 class RoundRobin:
-    """Every warp in turn, QUANTUM instructions each."""
+    """Every warp in turn, QUANTUM instructions each and on to the next control transfer."""
 
     def __init__(self, quantum: int = QUANTUM) -> None:
         self.name = "round_robin"
         self.quantum = quantum
 
-    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+    def pick(self, ready: deque[Warp]) -> Pick:
         """The warp that has waited longest."""
-        return ready.popleft(), self.quantum
+        return Pick(ready.popleft(), self.quantum, exact=False)
 
 
 class RandomOrder:
-    """Any warp, any number of instructions up to QUANTUM, by a seed."""
+    """Any warp, any number of instructions up to QUANTUM, by a seed; turns end anywhere."""
 
     def __init__(self, seed: int = 0, quantum: int = QUANTUM) -> None:
         self.name = f"random:{seed}"
         self.quantum = quantum
         self._random = random.Random(seed)
 
-    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+    def pick(self, ready: deque[Warp]) -> Pick:
         """A random warp; short turns as likely as long ones."""
         ready.rotate(-self._random.randrange(len(ready)))
-        return ready.popleft(), max(1, int(self.quantum ** self._random.random()))
+        return Pick(ready.popleft(), max(1, int(self.quantum ** self._random.random())), exact=True)
 
 
 class Replay:
@@ -65,15 +74,15 @@ class Replay:
         self.name = "replay"
         self._turns = deque(turns)
 
-    def pick(self, ready: deque[Warp]) -> tuple[Warp, int]:
+    def pick(self, ready: deque[Warp]) -> Pick:
         """The warp that the record names; LookupError if it cannot run now."""
         if not self._turns:
-            return ready.popleft(), QUANTUM
+            return Pick(ready.popleft(), QUANTUM, exact=False)
         wanted, count = self._turns.popleft()
         for warp in ready:
             if key_of(warp) == wanted:
                 ready.remove(warp)
-                return warp, count
+                return Pick(warp, count, exact=True)
         raise LookupError(
             f"the recorded schedule runs launch {wanted[0]} CTA {wanted[1]} warp {wanted[2]}, which waits"
         )

@@ -51,15 +51,17 @@ class ReferenceEngine:
         self._stepping: Warp | None = None
         self._passed = 0  # its lanes that a barrier or rendezvous has moved on already
 
-    def run(self, warp: Warp, count: int) -> int:
-        """Execute up to `count` instructions of a warp; fewer if it waits, ends or yields."""
+    def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
+        """Execute a turn of `count` instructions, or one instruction of it; whether the turn is over."""
         executed = 0
-        while executed < count and warp.runnable:
+        while warp.runnable:
             self.step(warp)
             executed += 1
-            if self.ops.yielded:
-                break
-        return executed
+            if self.ops.yielded or (executed >= count and (exact or self.ops.moved)):
+                return True
+            if single:
+                return not warp.runnable
+        return True
 
     def step(self, warp: Warp) -> Step:
         """Execute one instruction of the group of lanes whose turn it is."""
