@@ -35,11 +35,17 @@ class BodyParser:
         self.errors: list[Diagnostic] = []
         self.cursor = Cursor(source)
         self._fast = FastStatements(source.text)
+        self._swallowed = False
 
     @property
     def full(self) -> bool:
         """Whether there are so many errors that going on helps nobody."""
         return len(self.errors) >= _MAX_ERRORS
+
+    def abandon(self, stack: list[Block]) -> None:
+        """Read no further."""
+        self.cursor.move(len(self.source.text))
+        stack.clear()
 
     def begins_line(self) -> bool:
         """Whether the current token is the first of its line."""
@@ -62,8 +68,7 @@ class BodyParser:
                 if stack:
                     self._recover(start)
                 if self.full:
-                    self.cursor.move(len(self.source.text))
-                    stack.clear()
+                    self.abandon(stack)
             at = self.cursor.last
         return outer
 
@@ -92,7 +97,9 @@ class BodyParser:
     def _open(self, stack: list[Block]) -> None:
         cursor = self.cursor
         if len(stack) > MAX_NESTING:
-            cursor.fail(f"blocks nested deeper than {MAX_NESTING}", cursor.span)
+            opener = cursor.span
+            self.abandon(stack)
+            cursor.fail(f"blocks nested deeper than {MAX_NESTING}", opener)
         block = Block([], cursor.span)
         cursor.advance()
         stack[-1].statements.append(block)
@@ -102,8 +109,10 @@ class BodyParser:
         """Report the innermost block without its brace, and end the body here."""
         cursor = self.cursor
         opener = stack[-1].span
-        label = Label(cursor.span, f"found {cursor.found()}")
         stack.clear()
+        if cursor.kind == "end" and self._swallowed:
+            return  # by a comment without an end, which is what was reported
+        label = None if cursor.kind == "end" else Label(cursor.span, f"found {cursor.found()}")
         cursor.fail("this `{` is never closed", opener, help="add a `}`", related=label)
 
     def _named(self, statements: list[Statement]) -> None:
@@ -170,7 +179,7 @@ class BodyParser:
         """Go behind the next `;`, or to a `}`, or to a line that looks like a statement."""
         cursor = self.cursor
         text = self.source.text
-        depth = self._open_braces(start)
+        depth = self.open_braces(start)
         if cursor.word == "{" and depth == 0 and (self.begins_line() or text[start] == "@"):
             return  # a block behind a missing `;` or a guard
         while cursor.kind != "end":
@@ -182,12 +191,17 @@ class BodyParser:
             if cursor.word == "}" and depth == 0:
                 return
             depth += (cursor.word == "{") - (cursor.word == "}")
-            if cursor.word == "/*":
-                cursor.move(len(text))
-            else:
-                cursor.advance()
+            self.skip()
 
-    def _open_braces(self, start: int) -> int:
+    def skip(self) -> None:
+        """Go to the next token of a broken text; a comment without an end swallows the rest."""
+        if self.cursor.word == "/*":
+            self._swallowed = True
+            self.cursor.move(len(self.source.text))
+        else:
+            self.cursor.advance()
+
+    def open_braces(self, start: int) -> int:
         """How many braces are open between an offset and the current token."""
         cursor = self.cursor
         stop, depth = cursor.start, 0

@@ -47,7 +47,7 @@ def module_directive(cursor: Cursor) -> ModuleDirective:
     if name == ".version":
         if cursor.kind != "number" or not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", cursor.word):
             cursor.unexpected("a version such as `9.0`")
-        values = (cursor.word,)
+        values: tuple[str, ...] = (cursor.word,)
         cursor.advance()
     elif name == ".address_size":
         if cursor.word not in ("32", "64"):

@@ -195,7 +195,7 @@ class _ModuleParser(BodyParser):
         text = cursor.text
         to_line = text.startswith(("}", "{", "@"), start) or text[start].isalpha()
         in_function = re.match(r"(?:\.\w+\s+)?\.(?:entry|func)\b", text[start : start + 40]) is not None
-        depth = 0
+        depth = self.open_braces(start)
         while cursor.kind != "end":
             if cursor.start > start and self.begins_line() and _ITEM_START.match(text, cursor.start):
                 return
@@ -203,10 +203,7 @@ class _ModuleParser(BodyParser):
                 self.body()
                 return
             depth += (cursor.word == "{") - (cursor.word == "}")
-            done = not to_line and depth <= 0 and cursor.word in (";", "}")
-            if cursor.word == "/*":
-                cursor.move(len(text))
-            else:
-                cursor.advance()
-            if done:
+            ended = cursor.word == ";" or (cursor.word == "}" and cursor.peek()[1] != ";")
+            self.skip()
+            if ended and depth <= 0 and not to_line:
                 return
