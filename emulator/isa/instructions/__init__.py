@@ -10,6 +10,8 @@ from emulator.isa.instructions import (  # noqa: F401
     control_flow,
     data_movement,
     extended_precision,
+    floating_point,
+    floating_point_functions,
     integer_arithmetic,
     integer_bits,
     load_store,
