@@ -17,6 +17,7 @@ that made it fail and a likely fix.  The same object renders to a terminal and t
 from __future__ import annotations
 
 import bisect
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -166,18 +167,18 @@ class Diagnostic:
             out.append(f"  --> {self.source.name}")
         key_width = max((len(key) for key, _ in self.facts), default=0)
         for key, text in self.facts:
-            first, *rest = text.splitlines() or [""]
-            out.append(f"   = {key:<{key_width}} {first}")
-            out += [f"     {'':<{key_width}} {line}" for line in rest]
-        out += [f"   note: {note}" for note in self.notes]
+            out += _folded(f"   = {key:<{key_width}} ", text)
+        for note in self.notes:
+            out += _folded("   note: ", note)
         if self.help:
-            out.append(f"   help: {self.help}")
+            out += _folded("   help: ", self.help)
         return "\n".join(out)
 
     def _excerpt(self, source: Source) -> list[str]:
         line, column, _ = self._place()
         width = max(len(str(source.position(label.span.start)[0])) for label in self.labels)
         out = [f"{'':>{width}}--> {source.name}:{line}:{column}", f"{'':>{width}} |"]
+        shown = 0
         for index, label in sorted(enumerate(self.labels), key=lambda item: item[1].span.start):
             number, start = source.position(label.span.start)
             text = source.line(number)
@@ -186,12 +187,23 @@ class Diagnostic:
             length = max(1, min(label.span.end - label.span.start, len(text) - start + 1))
             tabbed, lead = _clip(tabbed, lead, length)
             mark = ("^" if index == 0 else "-") * min(length, max(1, _CLIP - lead))
-            out.append(f"{number:>{width}} | {tabbed}")
+            if number != shown:
+                out.append(f"{number:>{width}} | {tabbed}")
+            shown = number
             out.append(f"{'':>{width}} | {'':<{lead}}{mark} {label.text}".rstrip())
         return out
 
 
+_WIDTH = 80
 _CLIP = 110
+
+
+def _folded(head: str, text: str) -> list[str]:
+    """Lines of a text behind a head, folded between words at 80 columns."""
+    lines = []
+    for line in text.splitlines() or [""]:
+        lines += textwrap.wrap(line, _WIDTH - len(head), break_long_words=False, break_on_hyphens=False) or [""]
+    return [(head if number == 0 else " " * len(head)) + line for number, line in enumerate(lines)]
 
 
 def _clip(text: str, lead: int, length: int) -> tuple[str, int]:
@@ -204,8 +216,11 @@ def _clip(text: str, lead: int, length: int) -> tuple[str, int]:
     return "..." + text[start + 3 : start + _CLIP], lead - start
 
 
+_MOST_SHOWN = 10
+
+
 class DiagnosedError(Exception):
-    """An error that carries one or more diagnostics; str() is their rendering."""
+    """An error that carries one or more diagnostics; str() is the rendering of the first ones."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         if not diagnostics:
@@ -214,7 +229,10 @@ class DiagnosedError(Exception):
         self.diagnostics: tuple[Diagnostic, ...] = diagnostics
 
     def __str__(self) -> str:
-        return "\n\n".join(diagnostic.render() for diagnostic in self.diagnostics)
+        shown = [diagnostic.render() for diagnostic in self.diagnostics[:_MOST_SHOWN]]
+        if len(self.diagnostics) > _MOST_SHOWN:
+            shown.append(f"... and {len(self.diagnostics) - _MOST_SHOWN:,} more errors")
+        return "\n\n".join(shown)
 
 
 class PtxError(DiagnosedError):
