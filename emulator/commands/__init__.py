@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
-from emulator import errors
+from emulator import __version__, errors
 
 
 class ExitCode(IntEnum):
@@ -145,17 +145,10 @@ def _report_bug() -> int:
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Print the installed version, or say that this is a checkout, and stop."""
-    if not value:
-        return
-    from importlib import metadata
-
-    try:
-        version = metadata.version("ptxemu")
-    except metadata.PackageNotFoundError:
-        version = "from a checkout that is not installed"
-    click.echo(f"ptxemu {version}")
-    ctx.exit()
+    """Print the version and stop."""
+    if value:
+        click.echo(f"ptxemu {__version__}")
+        ctx.exit()
 
 
 @click.group(
