@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from emulator.commands import ExitCode
-from emulator.errors import Diagnostic, PtxError, PtxSyntaxError, Source
+from emulator.errors import Diagnostic, PtxError, Source
 from emulator.parse import parse
 from emulator.program import check_module
 from emulator.program.module_check import KNOWN_TARGETS
@@ -97,8 +97,8 @@ def check_file(file: str, arch: str) -> Report:
     """Parse and decode one file."""
     report = Report(file)
     try:
-        text = read_text(file)
-        report.errors, report.warnings = check_module(parse(text, file), arch=arch)
+        module = parse(Path(file).read_bytes(), file)
+        report.errors, report.warnings = check_module(module, arch=arch)
     except OSError as error:
         report.errors.append(_unreadable(file, error.strerror or str(error)))
     except PtxError as error:
@@ -107,24 +107,6 @@ def check_file(file: str, arch: str) -> Report:
         error.add_note(f"while checking {file}")
         raise
     return report
-
-
-def read_text(file: str) -> str:
-    """The text of a file; PtxSyntaxError if it is not text (manual, 4.1), OSError if it cannot be read."""
-    content = Path(file).read_bytes()
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise _not_text(file, content, error.start) from None
-    if "\0" in text:
-        raise _not_text(file, content, content.index(0))
-    return text
-
-
-def _not_text(file: str, content: bytes, offset: int) -> PtxSyntaxError:
-    """The rejection of a file for its byte at an offset; without an excerpt, which could be anything."""
-    message = f"not a text file: byte 0x{content[offset]:02x} at offset {offset} of {len(content)}"
-    return PtxSyntaxError(Diagnostic("PTX-P0002", "syntax", message, Source("", file)))
 
 
 def _unreadable(path: str, why: str) -> Diagnostic:
