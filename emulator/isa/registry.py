@@ -117,7 +117,7 @@ class Variant:
     """An entry with its modifiers filled in; what a meaning receives as `i`.
 
     Modifiers are attributes: placeholders hold their text (`i.rnd == "rz"`) or their ScalarType (`i.type`), None
-    where absent; literal modifiers hold True or None (`i.sat`).
+    where absent; literal modifiers hold True or None (`i.sat`); so do the selectors and signs of video operands.
     """
 
     __slots__ = ("entry", "modifiers", "opcode")
@@ -136,6 +136,10 @@ class Variant:
     def get(self, name: str) -> Any:
         """A modifier that not every syntax line of the meaning has; None where absent."""
         return self.modifiers.get(name)
+
+    def with_modifiers(self, found: dict[str, Any]) -> Variant:
+        """This variant with the modifiers that stand at its operands (video selectors and signs)."""
+        return Variant(self.entry, self.opcode, {**self.modifiers, **found}) if found else self
 
     def operand_type(self, spec: OperandSpec) -> ScalarType | None:
         """The type of one of the line's operands in this variant."""

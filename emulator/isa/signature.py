@@ -13,7 +13,11 @@ results, all others are sources.  An operand has the type of the placeholder `ty
     d="type sink"       `_` may stand for the result
     c="immediate u32"   a constant
     a="special type"    special registers and symbol addresses may stand here (mov, cvt)
+    a="register u32"    no constant
     t="label", "function", "labels", "any"     what no register holds
+
+A video operand `a{.asel}` has a selector, whose keyword lists what it admits as regular expressions
+(asel="b[0-3] h[01]"); `{-}a` may be negated.  A meaning finds them as modifiers, `asel` and `a_negated`.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from typing import Any
 from emulator.ptx_types import TYPES, ScalarType, bits_type
 
 RESULTS = ("d", "p", "q", "f", "dst")
-FLAGS = ("wide", "relaxed", "packed", "vec", "sink", "immediate", "special")
+FLAGS = ("wide", "relaxed", "packed", "vec", "sink", "immediate", "register", "special")
 KINDS = ("label", "labels", "function", "prototype", "any", "group", "texture")
 
 
@@ -51,6 +55,19 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """Which part of a register a video operand is: `.b0`, `.h1`, `.b3210`."""
+
+    name: str
+    pattern: str
+    optional: bool
+
+    def admits(self, text: str) -> bool:
+        """Whether a component such as "b0" is one of the selector's."""
+        return re.fullmatch(self.pattern, text) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class OperandSpec:
     """One operand of a syntax line."""
 
@@ -62,6 +79,8 @@ class OperandSpec:
     negatable: bool = False
     count: int = 1  # elements of a fixed vector
     behind_source: bool = False
+    selector: Selector | None = None
+    minus: str = ""  # the modifier that says that `-` stands in front
 
     @property
     def is_result(self) -> bool:
@@ -161,7 +180,7 @@ def signature(line: str, *, loose: bool = False, first: str = "", **keywords: st
     unknown = set(keywords) - set(names)
     if unknown:
         raise ValueError(f"{line!r} has no part named {sorted(unknown)}")
-    attributes = tuple(dict.fromkeys(slot.name for slot in slots))
+    attributes = tuple(dict.fromkeys([slot.name for slot in slots] + list(_operand_attributes(operands))))
     signature = Signature(line, word, slots, operands, loose, attributes, first)
     if first and not (loose and any(slot.name == first for slot in slots)):
         raise ValueError(f"{line!r} is not loose or has no {first!r} to stand first")
@@ -217,10 +236,19 @@ def _results_first(operands: Iterable[OperandSpec | OperandPair]) -> tuple[Opera
     return tuple(found)
 
 
+def _operand_attributes(operands: Iterable[OperandSpec | OperandPair]) -> Iterator[str]:
+    """The modifiers that stand at operands."""
+    for spec in operands:
+        if isinstance(spec, OperandSpec) and spec.selector is not None:
+            yield spec.selector.name
+        if isinstance(spec, OperandSpec) and spec.minus:
+            yield spec.minus
+
+
 _OPERAND = re.compile(
-    r"(?P<open>\{\s*,\s*)?(?P<not>\{!\})?"
+    r"(?P<open>\{\s*,\s*)?(?P<sign>\{[!-]\})?"
     r"(?P<body>\[[\w, {}|:-]+\]|\{\w+(?:\s*,\s*\w+)*\}|[\w-]+)"
-    r"(?P<pair>\{?\|[\w-]+\}?)?"
+    r"(?P<selector>\.\w+|\{\.\w+\})?(?P<pair>\{?\|[\w-]+\}?)?"
 )
 
 
@@ -232,7 +260,11 @@ def _compile_operands(
         matched = _OPERAND.match(text, at)
         if matched is None:
             raise ValueError(f"cannot read the operands {text!r} at {text[at:]!r}")
-        spec = _compile_operand(matched["body"], matched["not"] is not None, keywords, names, placeholders)
+        spec = _compile_operand(matched["body"], matched["sign"] == "{!}", keywords, names, placeholders)
+        if matched["sign"] == "{-}":
+            spec = replace(spec, minus=f"{spec.name}_negated")
+        if matched["selector"]:
+            spec = replace(spec, selector=_compile_selector(matched["selector"], keywords, names))
         at = matched.end()
         optional = matched["open"] is not None
         if optional:
@@ -247,6 +279,14 @@ def _compile_operands(
         if separator is None:
             raise ValueError(f"cannot read the operands {text!r} at {text[at:]!r}")
         at = separator.end()
+
+
+def _compile_selector(text: str, keywords: Mapping[str, str], names: list[str]) -> Selector:
+    name = text.strip("{.}")
+    if name not in keywords:
+        raise ValueError(f"a keyword says what the selector {text} admits")
+    names.append(name)
+    return Selector(name, "|".join(keywords[name].split()), text.startswith("{"))
 
 
 def _compile_operand(

@@ -3,11 +3,13 @@
 An example's operand is a literal: `7`, `-1`, `0xff`, `0f3f800000`, `0d...`, `1.5`, `true`, `{1, 2}`, or, in
 examples of warp instructions, one literal a lane from lane 0 on, separated by blanks, the last of which holds for
 all further lanes; `%laneid` is each lane's number.  `CC.CF=1` is the carry bit before (among the inputs) or after
-(among the results).  A result `_` is not checked.
+(among the results).  A result `_` is not checked.  Operands of video instructions may have selectors and signs:
+`0x1234.b1`, `-(7)`.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -145,13 +147,17 @@ def execute(
 
 
 def rows(opcode: str, *inputs: Row, **options: Any) -> list[list[int]]:
-    """The result rows of an opcode for source rows of equal length, which is filled up to whole warps."""
+    """The result rows of an opcode for source rows of equal length, which is filled up to whole warps.
+
+    modifiers: those that stand at operands, as in {"asel": "b0"}.  carry: CC.CF before; its row after is added.
+    """
     length = len(inputs[0])
     width = -(-length // WARP_SIZE) * WARP_SIZE
     full = [[*row, *[row[0]] * (width - length)] for row in inputs]
+    variant = variant_of(opcode, len(inputs)).with_modifiers(options.pop("modifiers", {}))
     if "carry" in options:
         options["carry"] = [*options["carry"], *[0] * (width - length)]
-    run = execute(variant_of(opcode, len(inputs)), full, width=width, **options)
+    run = execute(variant, full, width=width, **options)
     return [row[:length] for row in run.results] + ([run.carry[:length]] if "carry" in options else [])
 
 
@@ -179,6 +185,9 @@ def check_example(example: Example) -> list[str]:
     carry_in, inputs = _take_carry(example.inputs)
     carry_out, results = _take_carry(example.results)
     variant = variant_of(example.opcode, len(inputs))
+    inputs, at_sources = _take_modifiers(inputs, sources_of(variant))
+    results, at_results = _take_modifiers(results, results_of(variant))
+    variant = variant.with_modifiers(at_sources | at_results)
     kinds = [variant.operand_type(spec) for spec in sources_of(variant)]
     given: list[Any] = [_operand(text, kind) for text, kind in zip(inputs, kinds, strict=False)]
     lanes = _participants(variant, given)
@@ -197,6 +206,19 @@ def check_example(example: Example) -> list[str]:
 def _take_carry(texts: tuple[str, ...]) -> tuple[int | None, list[str]]:
     carry = next((int(text[-1]) for text in texts if text.startswith("CC.CF=")), None)
     return carry, [text for text in texts if not text.startswith("CC.CF=")]
+
+
+def _take_modifiers(texts: list[str], specs: list[OperandSpec]) -> tuple[list[str], dict[str, Any]]:
+    """Operands without their selectors and signs, and these as modifiers."""
+    plain, found = [], {}
+    for text, spec in zip(texts, specs, strict=False):
+        if spec.minus and (negated := re.fullmatch(r"-\((.*)\)", text)):
+            found[spec.minus], text = True, negated[1]
+        if spec.selector and (selected := re.fullmatch(r"(.*)\.([bh]\d+)", text)):
+            assert spec.selector.admits(selected[2]), text
+            text, found[spec.selector.name] = selected[1], selected[2]
+        plain.append(text)
+    return [*plain, *texts[len(plain) :]], found
 
 
 def _operand(text: str, kind: ScalarType | None) -> list[Any]:

@@ -65,26 +65,32 @@ def number(bits: int, kind: ScalarType) -> int:
     return bits - (1 << kind.width) if kind.is_signed and bits >> kind.width - 1 else bits
 
 
-def verify(opcode: str, oracle: Callable[..., Any], *, count: int = COUNT, seed: str = "") -> None:
+def verify(
+    opcode: str,
+    oracle: Callable[..., Any],
+    *,
+    count: int = COUNT,
+    seed: str = "",
+    modifiers: dict[str, Any] | None = None,
+) -> None:
     """Compare an opcode with an oracle over as many sources as the oracle has parameters without a default.
 
     The oracle gets numbers (signed for signed types; a float's bits) and returns the result or a tuple of results,
-    of which the bits of the result's width count.
+    of which the bits of the result's width count.  modifiers: selectors and signs at operands.
     """
     parameters = inspect.signature(oracle).parameters.values()
     variant = variant_of(opcode, sum(parameter.default is inspect.Parameter.empty for parameter in parameters))
     kinds = kinds_of(variant)
     given = samples(kinds, opcode + seed, count)
-    found = rows(opcode, *given)
+    found = rows(opcode, *given, modifiers=modifiers or {})
     for lane, bits in enumerate(zip(*given, strict=True)):
         numbers = [number(b, kind) for b, kind in zip(bits, kinds, strict=True)]
         wanted = oracle(*numbers)
         for place, result in enumerate(wanted if isinstance(wanted, tuple) else (wanted,)):
             width = result_width(variant, place)
             expected = int(result) & (1 << width) - 1
-            assert found[place][lane] == expected, (
-                f"{opcode} {', '.join(map(hex, bits))}: result {place} is {found[place][lane]:#x}, not {expected:#x}"
-            )
+            text = f"{opcode} {', '.join(map(hex, bits))} {modifiers or ''}: result {place}"
+            assert found[place][lane] == expected, f"{text} is {found[place][lane]:#x}, not {expected:#x}"
 
 
 def kinds_of(variant: Variant) -> list[ScalarType]:

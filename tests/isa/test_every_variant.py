@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.isa.registry import Entry, Variant, entries
+from emulator.isa.registry import Entry, Variant, entries, flat_operands
 from emulator.isa.signature import OperandSpec
 from tests.isa.examples import ValueOps, is_computed, results_of, sources_of, value_of
 from tests.isa.test_registry import opcodes
@@ -26,10 +26,17 @@ def variants(entry: Entry) -> list[Variant]:
     for name in names:
         modifiers = entry.signature.match(tuple(name.split(".")[1:]))
         assert modifiers is not None, name
-        variant = Variant(entry, name, modifiers)
+        variant = Variant(entry, name, modifiers | selectors(entry))
         if entry.check is None or entry.check(variant) is None:
             found.append(variant)
     return found
+
+
+def selectors(entry: Entry) -> dict[str, str]:
+    """Something for every selector of a line."""
+    texts = ("b1", "h1", "h10", "h32", "b3210", "b7654")
+    found = [spec.selector for spec in flat_operands(entry.signature.operands) if spec.selector]
+    return {selector.name: next(filter(selector.admits, texts)) for selector in found}
 
 
 def elements(variant: Variant, spec: OperandSpec) -> int:

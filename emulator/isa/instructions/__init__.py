@@ -18,5 +18,7 @@ from emulator.isa.instructions import (  # noqa: F401
     logic_shift,
     memory_order,
     miscellaneous,
+    video,
+    video_simd,
     warp_ops,
 )
