@@ -98,12 +98,12 @@ class ReferenceEngine:
 
     def _write(self, instruction: Instruction, results: Any) -> None:
         """Write the results under the mask of the executing lanes."""
-        places = instruction.results
-        if len(places) == 1:
-            assert places[0] is not None
-            write(self.ops, places[0], results)
+        if not isinstance(results, tuple):
+            operand = instruction.results[0]
+            assert operand is not None
+            write(self.ops, operand, results)
             return
-        for operand, result in zip(places, _copied(results), strict=True):
+        for operand, result in zip(instruction.results, _copied(results), strict=False):
             if operand is not None:
                 write(self.ops, operand, result)
 

@@ -1,0 +1,381 @@
+"""The value operations of `Ops` as LLVM text.
+
+A value's `data` is the name (or constant) of a vector of 32 lanes: predicates <32 x i1>, integers and untyped
+bits <32 x iN>, floats <32 x half|float|double>.  Every operation appends one or a few lines to `lines`.  The
+text uses no fast-math flags, so LLVM keeps every rounding and never fuses.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from emulator.engines.native.machine_ops import MachineOps, NoNativeForm
+from emulator.isa.ops import F32, PRED, U32, Value
+from emulator.isa.tables import table
+from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
+
+FLOAT_NAMES = {16: "half", 32: "float", 64: "double"}
+NAN = {16: 0x7FFF, 32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
+QUIET_F64 = 1 << 51
+
+
+def lane_type(kind: ScalarType) -> str:
+    """The LLVM type of one lane."""
+    if kind.kind == "p":
+        return "i1"
+    if kind.is_float:
+        return FLOAT_NAMES[kind.width]
+    return f"i{max(8, kind.width)}"
+
+
+def vector(element: str) -> str:
+    """A vector of 32 lanes."""
+    return f"<{WARP_SIZE} x {element}>"
+
+
+def splat(element: str, value: int | str) -> str:
+    """A constant vector with one value in every lane."""
+    return f"splat ({element} {value})" if value not in (0, "0") else "zeroinitializer"
+
+
+class LlvmOps(MachineOps):
+    """Builds the text of one function."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.declarations: set[str] = set()
+        self.tables: set[str] = set()
+        self._count = 0
+
+    # --- text ------------------------------------------------------------------------------------
+
+    def emit(self, text: str) -> str:
+        """Append `%name = text`; the name."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def value(self, kind: ScalarType, text: str) -> Value:
+        """A value from the right side of an assignment."""
+        return Value(self, kind, self.emit(text))
+
+    def intrinsic(self, name: str, result: str, arguments: Iterable[tuple[str, str]]) -> str:
+        """A call of an LLVM intrinsic, declared once."""
+        pairs = list(arguments)
+        self.declarations.add(f"declare {result} @{name}({', '.join(kind for kind, _ in pairs)})")
+        return self.emit(f"call {result} @{name}({', '.join(f'{kind} {data}' for kind, data in pairs)})")
+
+    def _type(self, a: Value) -> str:
+        return vector(lane_type(a.type))
+
+    def _binary(self, operation: str, a: Value, b: Value) -> Value:
+        if lane_type(a.type) != lane_type(b.type):
+            raise TypeError(f"{operation} of {a.type} and {b.type}: cast or view first")
+        return self.value(a.type, f"{operation} {self._type(a)} {a.data}, {b.data}")
+
+    # --- constants and views -----------------------------------------------------------------------
+
+    def const(self, kind: ScalarType, value: int | float) -> Value:
+        """The same number in every lane."""
+        element = lane_type(kind)
+        if kind.kind == "p":
+            return Value(self, kind, splat("i1", "true") if value else "zeroinitializer")
+        if kind.is_float:
+            return Value(self, kind, splat(element, _float_constant(float(value), kind.width)))
+        width = max(8, kind.width)
+        return Value(self, kind, splat(element, int(value) & ((1 << width) - 1)))
+
+    def undefined(self, kind: ScalarType) -> Value:
+        """Zeros."""
+        return self.const(kind, 0)
+
+    def cast(self, a: Value, kind: ScalarType) -> Value:
+        """An integer or predicate as another integer type."""
+        if a.type.is_float or kind.kind in "fp":
+            raise TypeError(f"cast from {a.type} to {kind}: convert or compare instead")
+        have = 1 if a.type.kind == "p" else max(8, a.type.width)
+        want = max(8, kind.width)
+        if have == want:
+            return Value(self, kind, a.data)
+        word = "trunc" if have > want else "sext" if a.type.is_signed else "zext"
+        return self.value(kind, f"{word} {self._type(a)} {a.data} to {vector(lane_type(kind))}")
+
+    def view(self, a: Value, kind: ScalarType) -> Value:
+        """The same bits as another type of the same width."""
+        if a.type.width != kind.width:
+            raise TypeError(f"view of {a.type} as {kind}: the widths differ")
+        if lane_type(a.type) == lane_type(kind):
+            return Value(self, kind, a.data)
+        return self.value(kind, f"bitcast {self._type(a)} {a.data} to {vector(lane_type(kind))}")
+
+    # --- integers ----------------------------------------------------------------------------------
+
+    def add(self, a: Value, b: Value) -> Value:
+        """a + b, wrapped."""
+        return self._binary("add", a, b)
+
+    def sub(self, a: Value, b: Value) -> Value:
+        """a - b, wrapped."""
+        return self._binary("sub", a, b)
+
+    def mul(self, a: Value, b: Value) -> Value:
+        """The low half of a * b."""
+        return self._binary("mul", a, b)
+
+    def mul_high(self, a: Value, b: Value) -> Value:
+        """The high half of a * b, over the double width."""
+        width = a.type.width
+        wide, word = vector(f"i{2 * width}"), "sext" if a.type.is_signed else "zext"
+        x = self.emit(f"{word} {self._type(a)} {a.data} to {wide}")
+        y = self.emit(f"{word} {self._type(b)} {b.data} to {wide}")
+        product = self.emit(f"mul {wide} {x}, {y}")
+        high = self.emit(f"lshr {wide} {product}, {splat(f'i{2 * width}', width)}")
+        return self.value(a.type, f"trunc {wide} {high} to {self._type(a)}")
+
+    def _divide(self, word: str, a: Value, b: Value, overflow: int | None) -> Value:
+        """Division where no lane can trap: a zero divisor gives all ones, INT_MIN by -1 a fixed result."""
+        kind, zero = self._type(a), b == 0
+        safe = self.select(zero, self.const(b.type, 1), b)
+        if not a.type.is_signed:
+            result = self.value(a.type, f"u{word} {kind} {a.data}, {safe.data}")
+        else:
+            least = self.const(a.type, 1 << a.type.width - 1)
+            wraps = (a == least) & (b == -1)
+            safe = self.select(wraps, self.const(b.type, 1), safe)
+            result = self.value(a.type, f"s{word} {kind} {a.data}, {safe.data}")
+            result = self.select(wraps, least if overflow is None else self.const(a.type, overflow), result)
+        return self.select(zero, self.const(a.type, -1), result)
+
+    def divide(self, a: Value, b: Value) -> Value:
+        """a / b rounded toward zero."""
+        return self._divide("div", a, b, None)
+
+    def remainder(self, a: Value, b: Value) -> Value:
+        """The remainder with the sign of a."""
+        return self._divide("rem", a, b, 0)
+
+    def and_(self, a: Value, b: Value) -> Value:
+        """Bitwise and."""
+        return self._binary("and", a, b)
+
+    def or_(self, a: Value, b: Value) -> Value:
+        """Bitwise or."""
+        return self._binary("or", a, b)
+
+    def xor(self, a: Value, b: Value) -> Value:
+        """Bitwise exclusive or."""
+        return self._binary("xor", a, b)
+
+    def not_(self, a: Value) -> Value:
+        """Bitwise complement."""
+        return self._binary("xor", a, self.const(a.type, 1 if a.type.kind == "p" else -1))
+
+    def _amount(self, a: Value, n: Value) -> tuple[Value, Value]:
+        """The shift amount in a's type, 0 where it is the width or more, and where that is."""
+        n = self.view(n, TYPES[f"u{n.type.width}"])
+        beyond = n >= a.type.width
+        amount = self.cast(self.select(beyond, self.const(n.type, 0), n), TYPES[f"u{a.type.width}"])
+        return amount, beyond
+
+    def shl(self, a: Value, n: Value) -> Value:
+        """a shifted left; 0 where n is the width or more."""
+        amount, beyond = self._amount(a, n)
+        moved = self.value(a.type, f"shl {self._type(a)} {a.data}, {amount.data}")
+        return self.select(beyond, self.const(a.type, 0), moved)
+
+    def shr(self, a: Value, n: Value) -> Value:
+        """a shifted right; all sign bits where n is the width or more."""
+        amount, beyond = self._amount(a, n)
+        word = "ashr" if a.type.is_signed else "lshr"
+        moved = self.value(a.type, f"{word} {self._type(a)} {a.data}, {amount.data}")
+        fill = self.const(a.type, 0)
+        if a.type.is_signed:
+            top = splat(lane_type(a.type), a.type.width - 1)
+            fill = self.value(a.type, f"ashr {self._type(a)} {a.data}, {top}")
+        return self.select(beyond, fill, moved)
+
+    def _bit_count(self, name: str, a: Value, *more: tuple[str, str]) -> Value:
+        kind, width = self._type(a), a.type.width
+        found = self.intrinsic(f"llvm.{name}.v32i{width}", kind, [(kind, a.data), *more])
+        return self.cast(Value(self, TYPES[f"u{width}"], found), U32)
+
+    def popcount(self, a: Value) -> Value:
+        """The number of one bits, u32."""
+        return self._bit_count("ctpop", a)
+
+    def leading_zeros(self, a: Value) -> Value:
+        """The number of zero bits above the highest one, u32."""
+        return self._bit_count("ctlz", a, ("i1", "false"))
+
+    def reverse_bits(self, a: Value) -> Value:
+        """Bit i moves to bit width-1-i."""
+        kind = self._type(a)
+        return Value(self, a.type, self.intrinsic(f"llvm.bitreverse.v32i{a.type.width}", kind, [(kind, a.data)]))
+
+    def compare(self, relation: str, a: Value, b: Value) -> Value:
+        """eq ne lt le gt ge of two integers or predicates."""
+        if lane_type(a.type) != lane_type(b.type):
+            raise TypeError(f"a comparison of {a.type} and {b.type}: cast or view first")
+        sign = "" if relation in ("eq", "ne") else "s" if a.type.is_signed else "u"
+        return self.value(PRED, f"icmp {sign}{relation} {self._type(a)} {a.data}, {b.data}")
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        """a where the predicate holds, else b."""
+        if lane_type(a.type) != lane_type(b.type):
+            raise TypeError(f"a selection of {a.type} or {b.type}: cast or view first")
+        kind = self._type(a)
+        return self.value(a.type, f"select {vector('i1')} {condition.data}, {kind} {a.data}, {kind} {b.data}")
+
+    def lookup(self, name: str, index: Value) -> Value:
+        """The entry of a constant table: a gather."""
+        entries = table(name)
+        self.tables.add(name)
+        element = lane_type(entries.type)
+        size = len(entries.values)
+        places = self.emit(
+            f"getelementptr [{size} x {element}], ptr @table.{name}, {vector('i32')} zeroinitializer, "
+            f"{self._type(index)} {index.data}"
+        )
+        kind, every = vector(element), splat("i1", "true")
+        arguments = [(vector("ptr"), places), ("i32", "8"), (vector("i1"), every), (kind, "poison")]
+        return Value(self, entries.type, self.intrinsic(f"llvm.masked.gather.v32{element}.v32p0", kind, arguments))
+
+    # --- floats ------------------------------------------------------------------------------------
+
+    def _canonical(self, result: Value, *operands: Value) -> Value:
+        """NaN results canonical; f64 keeps the first NaN operand, made quiet."""
+        width, kind = result.type.width, result.type
+        nan = self.view(self.const(TYPES[f"u{width}"], NAN[width]), kind)
+        if width == 64:
+            for operand in reversed(operands):
+                bits = self.view(operand, TYPES["u64"]) | QUIET_F64
+                nan = self.select(self._is_nan(operand), self.view(bits, kind), nan)
+        return self.select(self._is_nan(result), nan, result)
+
+    def _is_nan(self, a: Value) -> Value:
+        return self.value(PRED, f"fcmp uno {self._type(a)} {a.data}, {a.data}")
+
+    def _nearest(self, rnd: str, kind: ScalarType) -> None:
+        if rnd != "rn" or kind.width == 16:
+            raise NoNativeForm(f"{kind} arithmetic in {rnd}")
+
+    def fadd(self, a: Value, b: Value, rnd: str = "rn") -> Value:
+        """a + b rounded once."""
+        self._nearest(rnd, a.type)
+        return self._canonical(self._binary("fadd", a, b), a, b)
+
+    def fmul(self, a: Value, b: Value, rnd: str = "rn") -> Value:
+        """a * b rounded once."""
+        self._nearest(rnd, a.type)
+        return self._canonical(self._binary("fmul", a, b), a, b)
+
+    def fma(self, a: Value, b: Value, c: Value, rnd: str = "rn") -> Value:
+        """a * b + c rounded once."""
+        self._nearest(rnd, a.type)
+        kind = self._type(a)
+        arguments = [(kind, x.data) for x in (a, b, c)]
+        result = Value(self, a.type, self.intrinsic(f"llvm.fma.v32f{a.type.width}", kind, arguments))
+        return self._canonical(result, a, b, c)
+
+    def fdiv(self, a: Value, b: Value, rnd: str = "rn") -> Value:
+        """a / b rounded once."""
+        self._nearest(rnd, a.type)
+        return self._canonical(self._binary("fdiv", a, b), a, b)
+
+    def fsqrt(self, a: Value, rnd: str = "rn") -> Value:
+        """The square root rounded once."""
+        self._nearest(rnd, a.type)
+        kind = self._type(a)
+        root = Value(self, a.type, self.intrinsic(f"llvm.sqrt.v32f{a.type.width}", kind, [(kind, a.data)]))
+        return self._canonical(root, a)
+
+    def fcompare(self, relation: str, a: Value, b: Value) -> Value:
+        """Ordered relations are false beside NaN, those with a u are true; num, nan."""
+        word = {"num": "ord", "nan": "uno"}.get(relation)
+        if word is None:
+            unordered = relation.endswith("u") and len(relation) == 3
+            word = f"u{relation[:-1]}" if unordered else "one" if relation == "ne" else f"o{relation}"
+        return self.value(PRED, f"fcmp {word} {self._type(a)} {a.data}, {b.data}")
+
+    def fconvert(self, a: Value, kind: ScalarType, rnd: str = "rn") -> Value:
+        """A float as another; to f32 and f64, rounded once."""
+        if a.type.name == "bf16":
+            a = self.view(self.cast(self.view(a, TYPES["u16"]), U32) << 16, F32)
+        if a.type.width > kind.width and (rnd != "rn" or kind.width == 16):
+            raise NoNativeForm(f"{a.type} to {kind} in {rnd}")
+        if a.type.width == kind.width:
+            return self._canonical(a)
+        word = "fpext" if a.type.width < kind.width else "fptrunc"
+        return self._canonical(self.value(kind, f"{word} {self._type(a)} {a.data} to {vector(lane_type(kind))}"))
+
+    def fround(self, a: Value, mode: str) -> Value:
+        """To an integral value."""
+        if a.type.width == 16:
+            raise NoNativeForm("rounding of f16")
+        name = {"rni": "rint", "rzi": "trunc", "rmi": "floor", "rpi": "ceil"}[mode]
+        kind = self._type(a)
+        found = self.intrinsic(f"llvm.{name}.v32f{a.type.width}", kind, [(kind, a.data)])
+        return self._canonical(Value(self, a.type, found), a)
+
+    def float_to_int(self, a: Value, kind: ScalarType) -> Value:
+        """An integral float as an integer, saturated; NaN gives 0."""
+        name = "fptosi" if kind.is_signed else "fptoui"
+        result = vector(f"i{kind.width}")
+        intrinsic = f"llvm.{name}.sat.v32i{kind.width}.v32f{a.type.width}"
+        return Value(self, kind, self.intrinsic(intrinsic, result, [(self._type(a), a.data)]))
+
+    def int_to_float(self, a: Value, kind: ScalarType, rnd: str = "rn") -> Value:
+        """An integer as a float, rounded once."""
+        exact = a.type.width - a.type.is_signed <= {32: 24, 64: 53}.get(kind.width, 0)
+        if kind.name == "bf16" or kind.width == 16 or (rnd != "rn" and not exact):
+            raise NoNativeForm(f"{a.type} to {kind} in {rnd}")
+        word = "sitofp" if a.type.is_signed else "uitofp"
+        return self.value(kind, f"{word} {self._type(a)} {a.data} to {vector(lane_type(kind))}")
+
+    # --- the warp ----------------------------------------------------------------------------------
+
+    def lane(self) -> Value:
+        """The lane's number."""
+        return Value(self, U32, "<" + ", ".join(f"i32 {n}" for n in range(WARP_SIZE)) + ">")
+
+    def permute(self, a: Value, source: Value) -> Value:
+        """In each lane the value of another: over memory, lane by lane."""
+        if a.type.kind == "p":
+            moved = self.permute(self.cast(a, TYPES["u32"]), source)
+            return moved != 0
+        element = lane_type(a.type)
+        array = f"[{WARP_SIZE} x {element}]"
+        place = self.emit(f"alloca {array}, align 64")
+        self.lines.append(f"  store {self._type(a)} {a.data}, ptr {place}, align 64")
+        where = self.emit(f"getelementptr {array}, ptr {place}, {vector('i32')} zeroinitializer, "
+                          f"{vector('i32')} {source.data}")  # fmt: skip
+        size = max(1, a.type.width // 8)
+        llvm_name = f"f{a.type.width}" if a.type.is_float else element
+        arguments = [
+            (vector("ptr"), where),
+            ("i32", str(size)),
+            (vector("i1"), splat("i1", "true")),
+            (self._type(a), "poison"),
+        ]
+        name = f"llvm.masked.gather.v32{llvm_name}.v32p0"
+        return Value(self, a.type, self.intrinsic(name, self._type(a), arguments))
+
+    def ballot(self, p: Value) -> Value:
+        """In every lane the mask of the lanes in which the predicate holds."""
+        mask = self.emit(f"bitcast {vector('i1')} {p.data} to i32")
+        first = self.emit(f"insertelement {vector('i32')} poison, i32 {mask}, i32 0")
+        zeros = "zeroinitializer"
+        return self.value(
+            U32, f"shufflevector {vector('i32')} {first}, {vector('i32')} poison, {vector('i32')} {zeros}"
+        )
+
+
+def _float_constant(value: float, width: int) -> str:
+    """A float in LLVM's exact notation: the bits of the double, or of the half."""
+    if width == 16:
+        return "0xH" + struct.pack(">e", value).hex().upper()
+    if width == 32:
+        value = struct.unpack("<f", struct.pack("<f", value))[0]
+    return "0x" + struct.pack(">d", value).hex().upper()
