@@ -65,7 +65,6 @@ class Cta:
         for warp in self.warps:
             warp.pc[:] = program.entry.first_pc
             warp.stack_top[:] = program.entry.frame_size
-            warp.leader = WARP_SIZE
         self.cluster: list[Cta] = [self]
         self.rank = 0
 

@@ -7,7 +7,7 @@
        384   128  call_top      32 x u32   bytes on the lane's call stack
        512   128  stack_top     32 x u32   end of the lane's stack in use
        640    32  carry         32 x u8    CC.CF
-       672    32  masks          8 x u32   live, waiting, slice, leader, run length
+       672    32  masks          8 x u32   live, waiting, slice, run length, turn, ran
        704  64*n  rows          registers at the offsets of the program
 
 After every instruction the bytes are exact: both engines, the debugger and the cross-check look at them.
@@ -49,7 +49,7 @@ class Warp:
     """One warp: its bytes, and views into them.
 
     live: lanes that have not exited.  waiting: lanes that stand at an instruction until something else
-    happens.  slice and leader belong to the rotation between lanes that went apart (engines/divergence.py).
+    happens.  slice, turn and ran belong to the rotation between lanes that went apart (engines/divergence.py).
     rendezvous: lanes that wait for the other lanes of a member mask, by (opcode, mask).
     """
 
@@ -62,6 +62,7 @@ class Warp:
         self.call_stack = np.zeros((WARP_SIZE, 0), dtype=np.uint8)
         self._map_views()
         self.live = ALL_LANES >> (WARP_SIZE - threads)
+        self.turn = ALL_LANES
         self.executed = 0
         self.queued = False
         self.rendezvous: dict[tuple[str, int], int] = {}
@@ -103,22 +104,31 @@ class Warp:
         self._masks[2] = count
 
     @property
-    def leader(self) -> int:
-        """The lane whose group has its turn, or 32 when the lowest pc goes first."""
-        return int(self._masks[3])
-
-    @leader.setter
-    def leader(self, lane: int) -> None:
-        self._masks[3] = lane
-
-    @property
     def run_length(self) -> int:
         """Instructions since the last control transfer."""
-        return int(self._masks[4])
+        return int(self._masks[3])
 
     @run_length.setter
     def run_length(self, count: int) -> None:
-        self._masks[4] = count
+        self._masks[3] = count
+
+    @property
+    def turn(self) -> int:
+        """Lanes among which the next group is chosen; the others have had their turn in this round."""
+        return int(self._masks[4])
+
+    @turn.setter
+    def turn(self, mask: int) -> None:
+        self._masks[4] = mask
+
+    @property
+    def ran(self) -> int:
+        """Lanes that have executed in this slice, while not all went together."""
+        return int(self._masks[5])
+
+    @ran.setter
+    def ran(self, mask: int) -> None:
+        self._masks[5] = mask
 
     @property
     def runnable(self) -> int:
