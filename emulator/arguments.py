@@ -59,6 +59,16 @@ def dtype_of(type_name: str) -> np.dtype[Any]:
     return np.dtype((_INTEGERS | _FLOATS)[type_name])
 
 
+def type_name_of(dtype: np.dtype[Any]) -> str:
+    """The PTX type whose arrays have a dtype; NumPy's own name where there is none."""
+    names = {
+        numpy: ptx
+        for ptx, numpy in (_FLOATS | _ML_DTYPES | _INTEGERS).items()
+        if not ptx.startswith("b") or ptx == "bf16"
+    }
+    return names.get(dtype.name, dtype.name)
+
+
 @dataclass(frozen=True)
 class Spec:
     """A parsed SPEC. type is "" where only a file is named; shape is None for a scalar."""

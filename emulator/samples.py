@@ -281,20 +281,23 @@ class _Reader:
         raise UsageError(Diagnostic("PTX-L0107", "usage", message, self.source, labels, help=help))
 
 
-def run_sample(sample: Sample, system: System, seed: int = 0) -> SampleResult:
-    """Run a sample on device 0 of a system and compare its outputs and what it printed. Raises kernel faults."""
+def run_sample(sample: Sample, system: System, seed: int = 0, wait: Callable[[], None] | None = None) -> SampleResult:
+    """Run a sample on device 0 of a system and compare its outputs and what it printed. Raises kernel faults.
+
+    wait: called to run what was launched, instead of `device.sync`.
+    """
     from emulator import LaunchConfig, ObjectCode, launch  # listing the samples needs no engine
 
     inputs = sample.inputs(seed)
     device = system.device(0)
     with resources.as_file(sample.path) as path:
         kernel = ObjectCode.from_ptx(path).get_kernel(sample.launch.kernel)
-    values = {name: device.array(value) if np.ndim(value) else value for name, value in inputs.items()}
+    values = {name: device.array(value, name=name) if np.ndim(value) else value for name, value in inputs.items()}
     arguments = [values[item] if isinstance(item, str) else item for item in sample.launch.arguments]
     config = LaunchConfig(grid=sample.launch.grid, block=sample.launch.block, shmem_size=sample.launch.shmem_size)
     launch(device.default_stream, config, kernel, *arguments)
     with _output_of(system) as printed:
-        device.sync()
+        (wait or device.sync)()
     outputs = {name: values[name].numpy() for name, value in inputs.items() if np.ndim(value)}
     comparisons = [
         compare(name, outputs[name], expected, sample.tolerances.get(name))

@@ -70,7 +70,7 @@ class ObjectCode:
             return ObjectCode(parse(path.read_bytes(), name=name or str(path)))
         except OSError as error:
             text = f"cannot read {path}: {error.strerror or error}"
-            raise UsageError(Diagnostic("PTX-P0002", "usage", text)) from error
+            raise UsageError(Diagnostic("PTX-L0106", "usage", text)) from error
 
     @property
     def kernels(self) -> list[str]:

@@ -1,0 +1,208 @@
+"""`ptxemu run`: run a kernel of a .ptx file or a sample, and show or check its outputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+import numpy as np
+
+from emulator.api.system import DEFAULT_ARCH, ENGINES, System
+from emulator.arguments import type_name_of
+from emulator.commands import ExitCode, exit_code, outputs
+from emulator.commands.execution import Options, Outcome, execute
+from emulator.errors import DiagnosedError, KernelFault
+from emulator.program.module_check import KNOWN_TARGETS
+from emulator.ptx_types import Dim3
+
+
+class Size(click.ParamType[tuple[int, ...]]):
+    """1 to 3 sizes: `4`, `4,2`, `4x2x1`, `(4, 2)`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The sizes; a usage error for anything else."""
+        parts = re.split(r"\s*[,x]\s*", str(value).strip().removeprefix("(").removesuffix(")"))
+        if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d+", part) for part in parts):
+            self.fail(f"{value!r} is no size: 1 to 3 numbers, such as 4 or 16,16", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _fixed(option: str, metavar: str, allowed: tuple[str, ...], instead: str) -> Decorator:
+    """An option that has only its default so far, and says so of everything else."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str) -> str:
+        if value not in allowed:
+            raise click.BadParameter(f"{value} is not there yet: {instead}", ctx, param)
+        return value
+
+    text = instead[0].upper() + instead[1:] + "."
+    return click.option(option, default=allowed[0], metavar=metavar, show_default=True, callback=check, help=text)
+
+
+@click.command("run")
+@click.argument("target")
+@click.option("-k", "--kernel", metavar="KERNEL", help="The kernel, or a part that only its name has.")
+@click.option("-g", "--grid", type=Size(), metavar="GRID", help="CTAs: 4, or 4,2 or 4,2,1.  [default: 1]")
+@click.option("-b", "--block", type=Size(), metavar="BLOCK", help="Threads of a CTA.  [default: .reqntid, else 32]")
+@click.option("--shmem", type=click.IntRange(min=0), metavar="N", help="Bytes of dynamic shared memory.")
+@click.option("--cluster", type=Size(), metavar="C", help="CTAs of a cluster; -g still counts CTAs.")
+@click.option("--arg", "arguments", multiple=True, metavar="NAME=SPEC", help="An argument, see above.")
+@click.option("--out", multiple=True, metavar="NAME", help="Print this array in full.")
+@click.option("--expect", multiple=True, metavar="NAME=FILE.npy", help="Compare an array, bit by bit.")
+@click.option("--save", metavar="OUT.npz", type=click.Path(dir_okay=False), help="Write all arrays to a file.")
+@click.option(
+    "--arch",
+    type=click.Choice(KNOWN_TARGETS),
+    default=DEFAULT_ARCH,
+    metavar="ARCH",
+    show_default=True,
+    help="The device's architecture.",
+)
+@click.option("--devices", type=click.IntRange(min=1), default=1, metavar="N", show_default=True, help="Emulated GPUs.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    show_default=True,
+    help="Of random arguments and of --schedule random.",
+)
+@click.option(
+    "--schedule",
+    default="round_robin",
+    metavar="ORDER",
+    show_default=True,
+    help="round_robin[:INSTRUCTIONS] or random[:SEED].",
+)
+@_fixed("--engine", "ENGINE", ENGINES, f"the engine is {' or '.join(ENGINES)}")
+@_fixed("--jobs", "N", ("1",), "one warp runs at a time")
+@_fixed("--contract", "RULES", ("ptx",), "instructions do what the PTX manual says")
+@_fixed("--check", "CHECKS", ("mem",), "bounds, alignment and write protection of memory are always checked")
+@click.option("--max-instructions", type=click.IntRange(min=1), metavar="N", help="Stop there, with exit code 124.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: if it is a terminal]")
+def command(target: str, **given: Any) -> ExitCode:
+    """Run a kernel on the emulator and show or check its outputs.
+
+    TARGET is a .ptx file or the name of a sample (`ptxemu samples`). A sample without -k, -g, -b, --shmem, --cluster
+    and --arg brings its own launch, and says whether everything came out right (exit code 1 if not).
+
+    \b
+    --arg NAME=SPEC   NAME is the name of a .param, its end behind a _, or its
+    position from 1; SPEC alone goes to the next parameter. A SPEC is such as
+        f32[1024]=arange       f32[512]=random      e4m3[64]=random(-1, 1)
+        u32[4]=[1, 2, 3, 4]    f32[512] (zeros)     @file.npy
+        s32=7                  7 (a number of the parameter's type)
+    """
+    options = Options(**{name: given[name] for name in Options._fields})
+    try:
+        system = _system(given)
+        outcome = execute(target, options, system, given["progress"], catch=given["as_json"])
+    except DiagnosedError as error:
+        if isinstance(error, KernelFault):
+            error.diagnostic.notes += (f"--schedule {given['schedule']} --seed {options.seed} gives this run again",)
+        if not given["as_json"]:
+            raise
+        failed = {"target": target, "ok": False, "errors": [item.to_json() for item in error.diagnostics]}
+        click.echo(json.dumps(failed))
+        return exit_code(error)
+    if given["save"] is not None:
+        np.savez(given["save"], **outcome.after)
+    for line in [json.dumps(to_json(outcome, options))] if given["as_json"] else summary(outcome, options):
+        click.echo(line)
+    return outcome.code
+
+
+def _system(given: dict[str, Any]) -> System:
+    try:
+        return System(
+            given["devices"],
+            arch=given["arch"],
+            engine=given["engine"],
+            schedule=given["schedule"],
+            seed=given["seed"],
+            max_instructions=given["max_instructions"],
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def summary(outcome: Outcome, options: Options) -> Iterator[str]:
+    """The text of a run: the launch, what it took, outputs, checks."""
+    yield launch_line(outcome)
+    yield f"{outcome.instructions:,} warp instructions in {outcome.seconds:.2f} s"
+    yield from outcome.printed
+    whole = [outcome.name_of(text, "--out") for text in options.out]
+    shown = whole or outcome.changed()
+    if shown:
+        yield ""
+    elif outcome.after:
+        yield "no array was changed"
+    name_width = max((len(name) for name in shown), default=0)
+    type_width = max((len(outputs.describe(outcome.after[name])) for name in shown), default=0)
+    for name in shown:
+        array = outcome.after[name]
+        head = f"{name:{name_width}}  {outputs.describe(array):{type_width}}"
+        if whole:
+            yield head.rstrip()
+            yield from outputs.table(array)
+        else:
+            yield f"{head}  {outputs.first_values(array, max(20, outputs.WIDTH - len(head) - 2))}"
+    if outcome.checks:
+        yield ""
+    check_width = max((len(check.name) for check in outcome.checks), default=0)
+    for check in outcome.checks:
+        yield f"{'ok   ' if check.equal else 'WRONG'}  {check.name:{check_width}}  {check.text}"
+
+
+def launch_line(outcome: Outcome) -> str:
+    """`kernel<<<(4,1,1), (64,1,1)>>>` with clusters and shared memory where there are any."""
+    shape = outcome.config.shape()
+    parts = [_size(shape.grid), _size(shape.block)]
+    if shape.shared:
+        parts.append(f"{shape.shared}")
+    cluster = f"  clusters of {_size(shape.cluster)}" if shape.cluster else ""
+    return f"{outcome.kernel.name}<<<{', '.join(parts)}>>>{cluster}  {outcome.target}"
+
+
+def _size(size: Dim3) -> str:
+    if size.y == size.z == 1:
+        return str(size.x)
+    return f"({size.x}, {size.y}, {size.z})" if size.z != 1 else f"({size.x}, {size.y})"
+
+
+def to_json(outcome: Outcome, options: Options) -> dict[str, Any]:
+    """The object of --json: the arrays of --out, or those that changed, in full."""
+    shape = outcome.config.shape()
+    names = [outcome.name_of(text, "--out") for text in options.out] or outcome.changed()
+    return {
+        "target": outcome.target,
+        "ok": outcome.code is ExitCode.OK,
+        "kernel": outcome.kernel.name,
+        "grid": [shape.grid.x, shape.grid.y, shape.grid.z],
+        "block": [shape.block.x, shape.block.y, shape.block.z],
+        "cluster": [shape.cluster.x, shape.cluster.y, shape.cluster.z] if shape.cluster else None,
+        "shmem_size": shape.shared,
+        "warp_instructions": outcome.instructions,
+        "seconds": round(outcome.seconds, 6),
+        "printed": list(outcome.printed),
+        "outputs": {name: _output(outcome.after[name]) for name in names},
+        "checks": [{"name": c.name, "ok": c.equal, "text": c.text} for c in outcome.checks],
+        "errors": [],
+    }
+
+
+def _output(array: Any) -> dict[str, Any]:
+    return {
+        "dtype": type_name_of(array.dtype),
+        "shape": list(array.shape),
+        "values": outputs.json_values(array),
+    }
