@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from emulator.isa.floats import ONE, flush
 from emulator.isa.ops import F32, Ops, Value
 from emulator.isa.packed import pack, unpack, unsigned
 from emulator.isa.registry import Meaning, Variant, instruction
@@ -17,8 +18,6 @@ OPERATORS = "eq ne lt le gt ge lo ls hi hs equ neu ltu leu gtu geu num nan"
 UNSIGNED_WORDS = {"lo": "lt", "ls": "le", "hi": "gt", "hs": "ge"}
 NUMBERS = "b16 b32 b64 u16 u32 u64 s16 s32 s64 f32 f64"
 HALVES = {".f16": "4.2 sm_53", ".f16x2": "4.2 sm_53", ".bf16": "7.8 sm_90", ".bf16x2": "7.8 sm_90"}
-EXPONENT = {"f16": 0x7C00, "f32": 0x7F800000}
-ONE = {"f16": 0x3C00, "bf16": 0x3F80, "f32": 0x3F800000}
 
 
 def wrong_comparison(i: Variant) -> str | None:
@@ -30,13 +29,6 @@ def wrong_comparison(i: Variant) -> str | None:
     if i.get("ftz") and kind.name not in ("f16", "f16x2", "f32"):
         return f".ftz is for .f32, .f16 and .f16x2, not for {kind}"
     return None
-
-
-def flush(ops: Ops, a: Value) -> Value:
-    """a, or the zero of its sign where it is subnormal."""
-    bits = ops.view(a, unsigned(a.type))
-    sign, exponent = 1 << a.type.width - 1, EXPONENT[a.type.name]
-    return ops.view(ops.select((bits & exponent) == 0, bits & sign, bits), a.type)
 
 
 def relation(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
@@ -60,7 +52,8 @@ def combine(ops: Ops, i: Variant, t: Value, c: Value | None) -> Value:
 def truth(ops: Ops, t: Value, kind: ScalarType) -> Value:
     """What set writes for a predicate: 1.0 for a float type, all ones for an integer, else 0."""
     bits = unsigned(kind)
-    return ops.view(ops.select(t, ops.const(bits, ONE.get(kind.name, -1)), ops.const(bits, 0)), kind)
+    yes = ONE.get(kind.name, -1)
+    return ops.view(ops.select(t, ops.const(bits, yes), ops.const(bits, 0)), kind)
 
 
 def comparison(line: str, *, section: str, **types: Any) -> Callable[[Meaning], Meaning]:

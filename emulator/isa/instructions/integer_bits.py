@@ -84,7 +84,7 @@ def fns(ops: Ops, i: Variant, mask: Value, base: Value, offset: Value) -> Value:
     n = ops.maximum(ops.view(ops.select(down, -offset, offset), U32), ops.const(U32, 1))
     bits = bits >> start << start
     place = nth_one(ops, bits, n)
-    missing = (ops.popcount(bits) < n) | ((offset == 0) & (place != start))
+    missing = (ops.popcount(bits) < n) | ((offset == 0) & (place != base))
     return ops.select(missing, ops.const(U32, -1), ops.select(down, 31 - place, place))
 
 

@@ -215,6 +215,18 @@ def plus_wide(ops: Ops, low: Value, high: Value, b: Value, carry: int) -> tuple[
     return more, high + ops.view(b >> 63, U64) + over
 
 
+def multiply_add(ops: Ops, i: Variant, a: Value, b: Value, c: Value, *, minus: bool, signed: bool) -> Value:
+    """64 bits of (a * b + c) >> scale, computed in 128; minus negates the product, signed extends c by its sign."""
+    low, high = ops.view(a * b, U64), ops.view(ops.mul_high(a, b), U64)
+    if minus:
+        low, high = ~low, ~high
+    addend = ~c if i.c_negated else c
+    wide = ops.cast(addend if signed else ops.view(addend, U32), S64)
+    low, high = plus_wide(ops, low, high, wide, 1 if i.get("po") or minus or i.c_negated else 0)
+    shift = int(i.scale[3:]) if i.scale else 0
+    return low >> shift | high << 64 - shift
+
+
 @instruction("vmad.dtype.atype.btype{.sat}{.scale} d, {-}a{.asel}, {-}b{.bsel}, {-}c", dtype=TYPE, atype=TYPE,
              btype=TYPE, scale="shr7 shr15", d="dtype", a="atype", b="btype", c="s32", asel=SELECTORS["asel"],
              bsel=SELECTORS["bsel"], check=wrong_signs, requires="2.0 sm_20", loose=True,
@@ -240,16 +252,7 @@ def vmad(ops: Ops, i: Variant, a: Value, b: Value, c: Value) -> Value:
     """
     minus = bool(i.a_negated) != bool(i.b_negated)
     signed = i.atype.is_signed or i.btype.is_signed or minus or bool(i.c_negated)
-    x, y, z = part(ops, a, i.asel), part(ops, b, i.bsel), ~c if i.c_negated else c
-    low, high = ops.view(x * y, U64), ops.view(ops.mul_high(x, y), U64)
-    if minus:
-        low, high = ~low, ~high
-    addend = ops.cast(z if signed else ops.view(z, U32), S64)
-    low, high = plus_wide(ops, low, high, addend, 1 if i.get("po") or minus or i.c_negated else 0)
-    shift = int(i.scale[3:]) if i.scale else 0
-    result = low >> shift | high << 64 - shift
+    result = multiply_add(ops, i, part(ops, a, i.asel), part(ops, b, i.bsel), c, minus=minus, signed=signed)
     if i.sat and signed:
         return ops.view(saturate(ops, ops.view(result, S64), TYPES["s32"]), i.dtype)
-    if i.sat:
-        result = ops.minimum(result, ops.const(U64, 0xFFFFFFFF))
-    return ops.cast(result, i.dtype)
+    return ops.cast(ops.minimum(result, ops.const(U64, 0xFFFFFFFF)) if i.sat else result, i.dtype)
