@@ -58,6 +58,7 @@ def describe_row(values: Row, mask: int = FULL_MASK, base: int = 10) -> str | No
     example: 0x40 + 4*lane                    affine (base=16)
     example: 144*(lane/4) + 4*(lane%4)        affine in blocks of 2, 4, 8 or 16 lanes
     example: {0-15: 1, 16-31: 0}              up to four runs of equal values
+    example: each 4 lanes: 0 7 6 1 5 3 4 2    equal in blocks of 4, 8 or 16 lanes; floats in four digits
     """
     lanes = lanes_of(mask)
     if not lanes:
@@ -72,7 +73,7 @@ def describe_row(values: Row, mask: int = FULL_MASK, base: int = 10) -> str | No
     if regular and len(runs) > 2 and (pattern := _blocks(row, lanes, base)):
         return pattern
     if len(runs) > MOST_RUNS:
-        return None
+        return _equal_blocks(values, lanes, base)
     said = (f"{_range(run[0], run[-1])}: {format_value(values[run[0]], base)}" for run in runs)
     return "{" + ", ".join(said) + "}"
 
@@ -127,6 +128,15 @@ def _blocks(row: list[Any], lanes: list[int], base: int) -> str | None:
         inner, outer = row[1] - row[0], row[width] - row[0]
         if all(_same(row[0] + outer * (lane // width) + inner * (lane % width), row[lane]) for lane in lanes):
             return _sum(row[0], [(outer, f"(lane/{width})"), (inner, f"(lane%{width})")], base)
+    return None
+
+
+def _equal_blocks(values: Row, lanes: list[int], base: int) -> str | None:
+    """One value for each block of 4, 8 or 16 lanes of a whole warp."""
+    for width in (16, 8, 4):
+        blocks = values.reshape(-1, width)
+        if len(lanes) == WARP_SIZE and all(len({value.tobytes() for value in block}) == 1 for block in blocks):
+            return f"each {width} lanes: " + " ".join(format_value(block[0], base, 4) for block in blocks)
     return None
 
 

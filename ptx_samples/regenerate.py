@@ -31,14 +31,15 @@ class ToolMissing(Exception):
     """A compiler is not installed; the message says which and how to get it."""
 
 
-def compile_cuda(source: Path) -> str:
-    """The PTX of a .cu file by nvcc."""
+def compile_cuda(source: Path, target: str = CUDA_TARGET) -> str:
+    """The PTX of a .cu file by nvcc, run in the file's folder, so that no path of this machine is in the text."""
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         raise ToolMissing("nvcc is not on PATH: install the CUDA toolkit 13.0")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.ptx"
-        subprocess.run([nvcc, f"-arch={CUDA_TARGET}", "-ptx", str(source), "-o", str(out)], check=True)
+        command = [nvcc, "-std=c++17", f"-arch={target}", "-ptx", source.name, "-o", str(out)]
+        subprocess.run(command, cwd=source.parent, check=True)
         return out.read_text()
 
 

@@ -32,6 +32,9 @@ LANE = np.arange(32)
         (np.where(LANE < 8, -np.inf, 1.0), render.FULL_MASK, 10, "{0-7: -inf, 8-31: 1.0}"),
         (np.where(LANE < 8, -0.0, 0.0), render.FULL_MASK, 10, "{0-7: -0.0, 8-31: 0.0}"),
         (LANE * LANE, render.FULL_MASK, 10, None),
+        ((LANE // 4 - 3) ** 2, render.FULL_MASK, 10, "each 4 lanes: 9 4 1 0 1 4 9 16"),
+        ((LANE // 4 - 3) ** 2, 0x7FFFFFFF, 10, None),
+        (((LANE // 4) / 3) ** 2, render.FULL_MASK, 10, "each 4 lanes: 0 0.1111 0.4444 1 1.778 2.778 4 5.444"),
     ],
 )
 def test_describes_a_row_by_its_pattern(values, mask, base, text):

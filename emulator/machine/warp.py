@@ -146,6 +146,21 @@ class Warp:
 
     # --- the call stack: return pc, frame, and the saved columns of a lane ------------------------
 
+    def read(self, name: str) -> npt.NDArray[Any]:
+        """A copy of a register's 32 values in its declared type, .b as unsigned; KeyError if there is none.
+
+        Names are those of the kernel, then of the functions that it calls; the first declaration of a name counts.
+        """
+        functions = self.cta.grid.program.functions.values()
+        for function in sorted(functions, key=lambda function: function is not self.cta.grid.program.entry):
+            for register in function.registers:
+                if register.name == name:
+                    kind = register.type
+                    letter = {"f": "f", "s": "i"}.get(kind.kind, "u")
+                    dtype = f"V{kind.bytes}" if kind.width > 64 else f"{letter}{kind.bytes}"
+                    return self.row(register.offset, register.row_bytes, dtype).copy()
+        raise KeyError(name)
+
     def push_call(self, lane: int, return_pc: int, saved: npt.NDArray[np.uint8]) -> bool:
         """Record a call of one lane; False if its stack is full."""
         top = int(self.call_top[lane])

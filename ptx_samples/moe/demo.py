@@ -19,14 +19,14 @@ import numpy as np
 
 from emulator import Device, LaunchConfig, ObjectCode, System, launch, render
 from emulator.errors import DiagnosedError
+from emulator.machine.memory import SHARED_BASE
 from emulator.samples import Comparison, compare
 from ptx_samples.moe import router_reference as reference
 
 WIDTH = 80
 FOLDER = resources.files("ptx_samples.moe")
 STOP = re.compile(r"//> (?P<name>[%\w]+)(?P<hex>/x)?: (?P<caption>.*)")
-CHOICES = slice(1024, 1024 + 4 * 288)  # in the shared memory of a CTA: behind `scores`, 256 words
-CHOICES_PITCH = 36
+CHOICES_PITCH = 36  # words in a row of the kernel's array `choices`
 
 
 class Stop(NamedTuple):
@@ -68,7 +68,9 @@ def watch_one_token(system: System, inputs: Inputs) -> list[str]:
             if stop.name.startswith("%"):
                 lines += register_lines(stop, step.lanes, before.get(stop.name), after[stop.name])
             else:
-                lines += choices_lines(step.warp.cta.shared)
+                place = step.warp.cta.grid.program.shared[stop.name]
+                words = step.warp.cta.shared[place.offset : place.offset + place.size].view(np.float32)
+                lines += choices_lines(words, SHARED_BASE + place.offset)
         before = after
     return [f"ONE TOKEN: {count} instructions of one warp, {len(stops(text))} of them shown", *lines]
 
@@ -87,10 +89,9 @@ def register_lines(stop: Stop, lanes: int, before: np.ndarray | None, after: np.
     return [f"          {stop.name}" + ("   * changed" if marks else ""), *grid]
 
 
-def choices_lines(shared: np.ndarray) -> list[str]:
-    """The first eight experts of each group in shared memory."""
-    words = shared[CHOICES].view(np.float32)
-    return ["    " + line for line in render.memory_grid(words, CHOICES.start, 6, CHOICES_PITCH)]
+def choices_lines(words: np.ndarray, address: int) -> list[str]:
+    """The first experts of each group: a line a group."""
+    return ["    " + line for line in render.memory_grid(words, address, 5, CHOICES_PITCH, digits=3)]
 
 
 def start_router(device: Device, inputs: Inputs) -> tuple:
@@ -186,6 +187,8 @@ def main(tokens: int | None, seed: int, file: Path | None) -> None:
     inputs = Inputs(np.ascontiguousarray(logits), bias)
     try:
         with System() as system:
+            source = str(file) if file else f"random, seed {seed}"
+            show([f"DeepSeek-V3's router: {len(logits)} tokens ({source}), 8 of 256 experts each"])
             show(watch_one_token(system, inputs))
             outputs = route(system, inputs)
     except DiagnosedError as error:
