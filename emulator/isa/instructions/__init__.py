@@ -8,6 +8,8 @@ from emulator.isa.instructions import (  # noqa: F401
     barriers,
     comparison_selection,
     control_flow,
+    conversion,
+    conversion_packed,
     data_movement,
     extended_precision,
     floating_point,
