@@ -78,11 +78,15 @@ def watch_one_token(system: System, inputs: Inputs) -> list[str]:
 def register_lines(stop: Stop, lanes: int, before: np.ndarray | None, after: np.ndarray) -> list[str]:
     """A register of the lanes that ran, as a pattern if it has one; `*` marks lanes that changed if not all did."""
     pattern = render.describe_row(after, lanes, stop.base)
-    if pattern is not None:
-        was = render.describe_row(before, lanes, stop.base) if before is not None else None
-        line = f"          {stop.name}  {pattern}"
-        tail = f"   was {was}" if was is not None and was != pattern else ""
-        return [line + tail if len(line + tail) <= WIDTH else line]
+    was = render.describe_row(before, lanes, stop.base) if before is not None else None
+    tail = f"   was {was}" if was is not None and was != pattern else ""
+    for line in (
+        f"          {stop.name}  {pattern}{tail}",
+        f"          {stop.name}  {pattern}",
+        f"  {stop.name}  {pattern}",
+    ):
+        if pattern is not None and len(line) <= WIDTH:
+            return [line]
     changed = render.mask_of(after != before) & lanes if before is not None else 0
     marks = changed if changed != lanes else 0
     grid = render.lane_grid(after, lanes, marks, stop.base, digits=3, width=WIDTH)
