@@ -11,7 +11,7 @@ PYTEST := $(RUN) -m pytest $(ARGS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow check format bench regen clean
 
 help:
 	@echo "make demo       set up what is needed and show a routed mixture-of-experts layer run"
@@ -20,6 +20,7 @@ help:
 	@echo "make check      formatting, lint, types, layers"
 	@echo "make format     format the code and mend what lint can mend"
 	@echo "make bench      the benchmarks"
+	@echo "make regen      compile the tests' CUDA kernels again (needs nvcc 13.0)"
 	@echo "make clean      remove the environment and all caches"
 
 $(RUN):
@@ -57,6 +58,9 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+
+regen: $(VENV)/dev.stamp
+	$(RUN) -m tests.kernels.regenerate $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
