@@ -20,17 +20,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.engines.native.llvm_ops import LlvmOps, lane_type, splat, vector
-from emulator.isa.ops import PRED, Value
-from emulator.isa.registry import Variant
+from emulator.engines.native.context import HEADER, offset_of
+from emulator.engines.native.llvm_ops import new_ops
+from emulator.engines.native.text import lane_type, splat, vector
+from emulator.isa.ops import PRED, U64, Value
+from emulator.isa.registry import Variant, flat_operands
 from emulator.isa.tables import table
-from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType, bits_type
+from emulator.machine.warp import HEADER_BYTES
+from emulator.ptx_types import TYPES, ScalarType, bits_type
 
 RECORD_BYTES = 64
 INLINE_OPERANDS = 6
 MODES = ("full", "part", "guard", "unless")
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
-ARGUMENTS = "ptr noalias %next, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
+RUNTIME = """
+declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @branch_all(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @branch_split(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i1 @lookup(ptr, ptr, i64)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,9 @@ class Shape:
     """How one operand lies in the registers.
 
     type: as the instruction sees it.  widths: bits of each register it is made of.  form: "one" register,
-    "packed" (several make up one value), "elements" (a vector of values), "sink".
+    "packed" (several make up one value), "elements" (a vector of values), "sink"; "address" (a register, and
+    a constant in the record's last field), "constant" (that field alone), "frame" (that field, counted from
+    the lane's frame), "target" (a label).
     """
 
     type: ScalarType
@@ -52,6 +62,7 @@ class HandlerKey:
 
     opcode: str
     line: str
+    modifiers: tuple[tuple[str, str], ...]
     results: tuple[Shape | None, ...]
     sources: tuple[Shape, ...]
 
@@ -68,25 +79,78 @@ class HandlerText:
         self.variant = variant
         self.key = key
         self.mode = mode
-        self.ops = LlvmOps()
+        self.ops = new_ops()
         self._rows = sum(len(shape.widths) for shape in (*key.results, *key.sources) if shape is not None)
 
     def build(self, name: str) -> str:
-        """The function's text; NoNativeForm if the meaning needs what is not there."""
+        """The function as text; NoNativeForm if the meaning needs what is not there."""
         ops, key = self.ops, self.key
         numbers = iter(range(self._rows))
         places = [self._places(shape, numbers) for shape in key.results]
         self._bind_lanes()
         sources = [self._source(shape, self._places(shape, numbers)) for shape in key.sources]
+        if self.variant.entry.sync is not None:
+            self._require_members(sources)
         results = self.variant.entry.meaning(ops, self.variant, *sources)
         self._write_results(results, places)
-        ops.lines.append(f"  %next = getelementptr i8, ptr %ip, i64 {RECORD_BYTES}")
-        field = "%next" if self.mode == "full" else ops.emit("getelementptr i8, ptr %next, i64 8")
-        following = ops.emit(f"load ptr, ptr {field}, align 8")
-        ops.lines.append(f"  %status = musttail call i32 {following}({ARGUMENTS})")
-        ops.lines.append("  ret i32 %status")
+        if ops.control:
+            self._transfer()
+        if not ops.control or self.mode in ("guard", "unless"):
+            self._go_on()
+        if ops.leaves:
+            ops.lines.append("leave:")
+            self._end("@leave", "%ip")
         body = "\n".join(ops.lines)
         return f"define i32 @{name}({PARAMETERS}) #0 {{\n{body}\n}}\n"
+
+    # --- how a handler ends --------------------------------------------------------------------------
+
+    def _end(self, function: str, record: str) -> None:
+        ops = self.ops
+        arguments = f"ptr noalias {record}, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
+        ops.lines.append(f"  %status.{function[1:]} = musttail call i32 {function}({arguments})")
+        ops.lines.append(f"  ret i32 %status.{function[1:]}")
+
+    def _go_on(self) -> None:
+        """The next record's handler."""
+        ops = self.ops
+        following = ops.emit(f"getelementptr i8, ptr %ip, i64 {RECORD_BYTES}")
+        field = following if self.mode == "full" else ops.emit(f"getelementptr i8, ptr {following}, i64 8")
+        if self.mode in ("guard", "unless"):  # one handler serves full and partial groups
+            full = ops.emit("icmp eq i32 %mask, -1")
+            field = ops.emit(f"select i1 {full}, ptr {following}, ptr {field}")
+        self._end(ops.emit(f"load ptr, ptr {field}, align 8"), following)
+
+    def _transfer(self) -> None:
+        """A branch: of the whole group, or under a guard of none, some or all of its lanes."""
+        ops = self.ops
+        if self.mode not in ("guard", "unless"):
+            self._end("@branch_all", "%ip")
+            return
+        taken = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+        none = ops.emit(f"icmp eq i32 {taken}, 0")
+        on, some, every, split = ops.label(), ops.label(), ops.label(), ops.label()
+        ops.lines += [f"  br i1 {none}, label %{on}, label %{some}", f"{some}:"]
+        whole = ops.emit(f"icmp eq i32 {taken}, %mask")
+        ops.lines += [f"  br i1 {whole}, label %{every}, label %{split}", f"{every}:"]
+        self._end("@branch_all", "%ip")
+        ops.lines.append(f"{split}:")
+        at = ops.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('taken')}")
+        ops.lines.append(f"  store i32 {taken}, ptr {at}")
+        self._end("@branch_split", "%ip")
+        ops.lines.append(f"{on}:")
+
+    def _require_members(self, sources: Sequence[Any]) -> None:
+        """Leave unless the executing lanes are just the live lanes of one member mask, all here."""
+        ops = self.ops
+        specs = [spec for spec in flat_operands(self.variant.entry.signature.operands) if not spec.is_result]
+        index = next(n for n, spec in enumerate(specs) if spec.name == self.variant.entry.sync)
+        members = ops.view(sources[index], TYPES["u32"])
+        at = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['live'] - HEADER_BYTES}")
+        live = ops.spread("i32", ops.emit(f"load i32, ptr {at}"))
+        here = ops.ballot(ops.lanes)
+        expected = Value(ops, here.type, ops.emit(f"and {vector('i32')} {members.data}, {live}"))
+        ops.go_on_unless(ops.any_lane(((expected != here) & ops.lanes).data))
 
     def _bind_lanes(self) -> None:
         ops = self.ops
@@ -130,12 +194,34 @@ class HandlerText:
         return found != 0 if width == 1 else found
 
     def _source(self, shape: Shape, places: Sequence[str]) -> Any:
+        if shape.form == "target":
+            return None
+        if shape.form in ("address", "constant", "frame"):
+            return self._address(shape, places)
         loaded = [self._load(width, place) for width, place in zip(shape.widths, places, strict=True)]
         if shape.form == "elements":
             return [self._seen(value, shape.type) for value in loaded]
         if shape.form == "packed":
             return self._seen(self._pack(loaded, shape.type.width), shape.type)
         return self._seen(loaded[0], shape.type)
+
+    def _address(self, shape: Shape, places: Sequence[str]) -> Value:
+        """What stands between the brackets, as u64; 32-bit registers wrap at 32 bits."""
+        ops = self.ops
+        at = ops.emit("getelementptr i8, ptr %ip, i64 56")
+        addend = ops.emit(f"load i64, ptr {at}")
+        if shape.form == "constant":
+            return Value(ops, U64, ops.spread("i64", addend))
+        if shape.form == "frame":
+            ops.in_frame = True
+            rows = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['frame'] - HEADER_BYTES}")
+            frame = ops.value(TYPES["u32"], f"load {vector('i32')}, ptr {rows}, align 32")
+            return ops.cast(frame, U64) + Value(ops, U64, ops.spread("i64", addend))
+        base = self._load(shape.widths[0], places[0])
+        if shape.widths[0] == 32:
+            short = Value(ops, base.type, ops.spread("i32", ops.emit(f"trunc i64 {addend} to i32")))
+            return ops.cast(base + short, U64)
+        return ops.view(base, U64) + Value(ops, U64, ops.spread("i64", addend))
 
     def _pack(self, parts: list[Value], width: int) -> Value:
         ops, whole = self.ops, bits_type(width)
@@ -204,6 +290,11 @@ class HandlerText:
         ops.lines.append(f"  store {element} {value.data}, ptr {place}, align 32")
 
 
+def key_modifiers(variant: Variant) -> tuple[tuple[str, str], ...]:
+    """The modifiers of a variant, selectors of video operands among them, in a form that can be compared."""
+    return tuple((name, str(value)) for name, value in variant.modifiers.items() if value is not None)
+
+
 def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]]) -> str:
     """One LLVM module with several handlers: (name, variant, key, mode) each; NoNativeForm if any has none."""
     bodies, declarations, tables = [], set(), set()
@@ -213,7 +304,7 @@ def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]]) -> st
         declarations |= text.ops.declarations
         tables |= text.ops.tables
     constants = [_table_text(name) for name in sorted(tables)]
-    return "\n".join([*constants, *sorted(declarations), *bodies, "attributes #0 = { nounwind }\n"])
+    return "\n".join([RUNTIME, *constants, *sorted(declarations), *bodies, "attributes #0 = { nounwind }\n"])
 
 
 def _table_text(name: str) -> str:
@@ -221,6 +312,3 @@ def _table_text(name: str) -> str:
     element = lane_type(entries.type)
     values = ", ".join(f"{element} {value}" for value in entries.values)
     return f"@table.{name} = internal constant [{len(entries.values)} x {element}] [{values}]"
-
-
-__all__ = ["MODES", "RECORD_BYTES", "WARP_SIZE", "HandlerKey", "HandlerText", "Shape", "module_text"]

@@ -8,38 +8,33 @@ text uses no fast-math flags, so LLVM keeps every rounding and never fuses.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from abc import update_abstractmethods
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from emulator.engines.native.machine_ops import MachineOps, NoNativeForm
+from emulator.engines.native.machine_ops import MachineOps
+from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
 from emulator.isa.ops import F32, PRED, U32, Value
 from emulator.isa.tables import table
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
-FLOAT_NAMES = {16: "half", 32: "float", 64: "double"}
 NAN = {16: 0x7FFF, 32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
 QUIET_F64 = 1 << 51
 
 
-def lane_type(kind: ScalarType) -> str:
-    """The LLVM type of one lane."""
-    if kind.kind == "p":
-        return "i1"
-    if kind.is_float:
-        return FLOAT_NAMES[kind.width]
-    return f"i{max(8, kind.width)}"
+def fall_back(cls: type[MachineOps]) -> type[MachineOps]:
+    """Give every operation that the class leaves open a body that says so: the reference step does its work."""
+    for name in sorted(cls.__abstractmethods__):
+
+        def missing(self: MachineOps, *arguments: Any, _name: str = name, **keywords: Any) -> NoReturn:
+            raise NoNativeForm(_name)
+
+        setattr(cls, name, missing)
+    update_abstractmethods(cls)
+    return cls
 
 
-def vector(element: str) -> str:
-    """A vector of 32 lanes."""
-    return f"<{WARP_SIZE} x {element}>"
-
-
-def splat(element: str, value: int | str) -> str:
-    """A constant vector with one value in every lane."""
-    return f"splat ({element} {value})" if value not in (0, "0") else "zeroinitializer"
-
-
-class LlvmOps(MachineOps):
+class LaneText(MachineOps):
     """Builds the text of one function."""
 
     def __init__(self) -> None:
@@ -61,11 +56,22 @@ class LlvmOps(MachineOps):
         """A value from the right side of an assignment."""
         return Value(self, kind, self.emit(text))
 
-    def intrinsic(self, name: str, result: str, arguments: Iterable[tuple[str, str]]) -> str:
+    def label(self) -> str:
+        """A new label's name."""
+        self._count += 1
+        return f"l{self._count}"
+
+    def intrinsic(self, name: str, result: str, arguments: Sequence[tuple[str, str]]) -> str:
         """A call of an LLVM intrinsic, declared once."""
-        pairs = list(arguments)
-        self.declarations.add(f"declare {result} @{name}({', '.join(kind for kind, _ in pairs)})")
-        return self.emit(f"call {result} @{name}({', '.join(f'{kind} {data}' for kind, data in pairs)})")
+        return self.emit(self._call(name, result, arguments))
+
+    def call_void(self, name: str, arguments: Sequence[tuple[str, str]]) -> None:
+        """A call of an LLVM intrinsic without a result."""
+        self.lines.append("  " + self._call(name, "void", arguments))
+
+    def _call(self, name: str, result: str, arguments: Sequence[tuple[str, str]]) -> str:
+        self.declarations.add(f"declare {result} @{name}({', '.join(kind for kind, _ in arguments)})")
+        return f"call {result} @{name}({', '.join(f'{kind} {data}' for kind, data in arguments)})"
 
     def _type(self, a: Value) -> str:
         return vector(lane_type(a.type))
@@ -370,6 +376,18 @@ class LlvmOps(MachineOps):
         return self.value(
             U32, f"shufflevector {vector('i32')} {first}, {vector('i32')} poison, {vector('i32')} {zeros}"
         )
+
+
+@fall_back
+class LlvmOps(LaneText):
+    """The whole vocabulary; operations without a native form raise NoNativeForm."""
+
+
+def new_ops() -> LaneText:
+    """An empty function's operations."""
+    complete: Any = LlvmOps
+    found: LaneText = complete()
+    return found
 
 
 def _float_constant(value: float, width: int) -> str:

@@ -1,111 +1,314 @@
-"""The operations on memory and control of the native engine."""
+"""Memory and control as LLVM text.
+
+A memory instruction checks bounds, alignment and write protection of all its lanes before it touches a byte;
+if any check fails it leaves to the reference engine, which finds the lane's own allocation or makes the fault.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from emulator.isa.ops import Ops, Value
-from emulator.ptx_types import ScalarType
+from emulator.engines.native.context import HEADER, global_offset, offset_of
+from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
+from emulator.isa.ops import PRED, U64, Ops, Value
+from emulator.machine import memory as m
+from emulator.machine.warp import HEADER_BYTES
+from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
-
-class NoNativeForm(Exception):
-    """An operation that has no native form yet; the reference step executes the instruction."""
+I64, PTR, I1 = vector("i64"), vector("ptr"), vector("i1")
+LANES = "<" + ", ".join(f"i64 {n}" for n in range(WARP_SIZE)) + ">"
+WINDOWS = {"shared": m.SHARED_WINDOW, "local": m.LOCAL_WINDOW, "param": m.PARAM_WINDOW}
+SIMPLE_FIELDS = {
+    "shared": ("shared", "shared_size", "shared_origin"),
+    "local": ("local", "stack_bytes", None),
+    "param": ("params", "param_size", None),
+}
 
 
 class MachineOps(Ops):
-    """Memory and control: without a native form yet."""
+    """Memory and control of the text builder."""
+
+    lines: list[str]
+    in_frame = False  # whether the address counts from the lane's frame
+    leaves = False  # whether the function has a way out to the reference engine
+    control = ""  # the function that a control transfer ends with, in place of the next handler
+
+    @abstractmethod
+    def emit(self, text: str) -> str:
+        """Append `%name = text`; the name."""
+
+    @abstractmethod
+    def value(self, kind: ScalarType, text: str) -> Value:
+        """A value from the right side of an assignment."""
+
+    @abstractmethod
+    def label(self) -> str:
+        """A new label's name."""
+
+    @abstractmethod
+    def intrinsic(self, name: str, result: str, arguments: Sequence[tuple[str, str]]) -> str:
+        """A call of an intrinsic."""
 
     def _none(self, what: str) -> NoReturn:
         raise NoNativeForm(what)
 
-    def carry(self) -> Value:
-        """CC.CF."""
-        self._none("carry")
+    # --- text --------------------------------------------------------------------------------------
 
-    def set_carry(self, p: Value) -> None:
-        """Write CC.CF."""
-        self._none("carry")
+    def field(self, name: str, kind: str = "i64") -> str:
+        """A field of the context."""
+        at = self.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of(name)}")
+        return self.emit(f"load {kind}, ptr {at}")
+
+    def global_field(self, name: str, kind: str = "i64") -> str:
+        """A field of the run's globals."""
+        base = self.field("globals", "ptr")
+        at = self.emit(f"getelementptr i8, ptr {base}, i64 {global_offset(name)}")
+        return self.emit(f"load {kind}, ptr {at}")
+
+    def spread(self, element: str, scalar: str) -> str:
+        """A scalar in every lane."""
+        kind = vector(element)
+        first = self.emit(f"insertelement {kind} poison, {element} {scalar}, i32 0")
+        return self.emit(f"shufflevector {kind} {first}, {kind} poison, {vector('i32')} zeroinitializer")
+
+    def go_on_unless(self, bad: str) -> None:
+        """Leave the instruction to the reference engine where an i1 holds."""
+        self.leaves = True
+        after = self.label()
+        self.lines.append(f"  br i1 {bad}, label %leave, label %{after}")
+        self.lines.append(f"{after}:")
+
+    def any_lane(self, p: str) -> str:
+        """Whether a predicate holds in any lane: an i1."""
+        mask = self.emit(f"bitcast {I1} {p} to i32")
+        return self.emit(f"icmp ne i32 {mask}, 0")
+
+    # --- where the bytes are -------------------------------------------------------------------------
+
+    def _misaligned(self, address: str, size: int) -> str:
+        low = self.emit(f"and {I64} {address}, {splat('i64', size - 1)}")
+        return self.emit(f"icmp ne {I64} {low}, zeroinitializer")
+
+    def _bad_lanes(self, beyond: str, address: str, size: int) -> str:
+        """Executing lanes that are out of bounds or misaligned."""
+        bad = self.emit(f"or {I1} {beyond}, {self._misaligned(address, size)}") if size > 1 else beyond
+        return self.emit(f"and {I1} {self.lanes.data}, {bad}")
+
+    def _pointers(self, space: str, address: Value, size: int, *, write: bool) -> str:
+        """The host addresses of the lanes' bytes, checked; what fails a check leaves."""
+        if self.in_frame:
+            return self._simple("local", address.data, size)
+        if space == "generic":
+            return self._generic(address.data, size, write=write)
+        if space in ("global", "const"):
+            return self._global(address.data, size, write=write)
+        if space not in SIMPLE_FIELDS or (space == "param" and write):
+            self._none(f"{space} memory")
+        return self._simple(space, address.data, size)
+
+    def _simple(self, space: str, address: str, size: int) -> str:
+        base, limit, origin = SIMPLE_FIELDS[space]
+        offset = address
+        if origin is not None:
+            offset = self.emit(f"sub {I64} {address}, {self.spread('i64', self.field(origin))}")
+        room = self.emit(f"sub i64 {self.field(limit)}, {size}")
+        none = self.emit(f"icmp slt i64 {room}, 0")
+        beyond = self.emit(f"icmp ugt {I64} {offset}, {self.spread('i64', room)}")
+        bad = self.any_lane(self._bad_lanes(beyond, address, size))
+        self.go_on_unless(self.emit(f"or i1 {none}, {bad}"))
+        if space == "local":
+            stride = self.spread("i64", self.field("stack_bytes"))
+            rows = self.emit(f"mul {I64} {stride}, {LANES}")
+            offset = self.emit(f"add {I64} {offset}, {rows}")
+        return self.emit(f"getelementptr i8, ptr {self.field(base, 'ptr')}, {I64} {offset}")
+
+    def _global(self, address: str, size: int, *, write: bool) -> str:
+        """Two tries: with the allocation that the record remembers, and with that of the first bad lane."""
+        self.leaves = True
+        first, miss, again, good = self.label(), self.label(), self.label(), self.label()
+        self.lines.append(f"  br label %{first}")
+        self.lines.append(f"{first}:")
+        bad = self._outside(address, size, write)
+        mask = self.emit(f"bitcast {I1} {bad} to i32")
+        is_bad = self.emit(f"icmp ne i32 {mask}, 0")
+        self.lines.append(f"  br i1 {is_bad}, label %{miss}, label %{good}")
+        self.lines.append(f"{miss}:")
+        lane = self.intrinsic("llvm.cttz.i32", "i32", [("i32", mask), ("i1", "true")])
+        wanted = self.emit(f"extractelement {I64} {address}, i32 {lane}")
+        found = self.emit(f"call i1 @lookup(ptr %ip, ptr %ctx, i64 {wanted})")
+        self.lines.append(f"  br i1 {found}, label %{again}, label %leave")
+        self.lines.append(f"{again}:")
+        still = self.any_lane(self._outside(address, size, write))
+        self.lines.append(f"  br i1 {still}, label %leave, label %{good}")
+        self.lines.append(f"{good}:")
+        moved = self.spread("i64", self.global_field("memory"))
+        host = self.emit(f"add {I64} {address}, {moved}")
+        return self.emit(f"inttoptr {I64} {host} to {PTR}")
+
+    def _outside(self, address: str, size: int, write: bool) -> str:
+        """Executing lanes that are not inside the remembered allocation, misaligned, or write to what must not be."""
+        at = self.emit("getelementptr i8, ptr %ip, i64 48")
+        cache = self.emit(f"load ptr, ptr {at}")
+        base = self.emit(f"load i64, ptr {cache}")
+        at_end = self.emit(f"getelementptr i8, ptr {cache}, i64 8")
+        end = self.emit(f"load i64, ptr {at_end}")
+        length = self.emit(f"sub i64 {end}, {base}")
+        room = self.emit(f"sub i64 {length}, {size}")
+        offset = self.emit(f"sub {I64} {address}, {self.spread('i64', base)}")
+        beyond = self.emit(f"icmp ugt {I64} {offset}, {self.spread('i64', room)}")
+        small = self.emit(f"icmp slt i64 {room}, 0")
+        if write:
+            at_flag = self.emit(f"getelementptr i8, ptr {cache}, i64 16")
+            flag = self.emit(f"load i64, ptr {at_flag}")
+            protected = self.emit(f"icmp ne i64 {flag}, 0")
+            small = self.emit(f"or i1 {small}, {protected}")
+        beyond = self.emit(f"or {I1} {beyond}, {self.spread('i1', small)}")
+        return self._bad_lanes(beyond, address, size)
+
+    def _generic(self, address: str, size: int, *, write: bool) -> str:
+        """Shared memory if every executing lane is in its window, else device memory, as every lane must be."""
+        window = self.emit(f"lshr {I64} {address}, {splat('i64', 32)}")
+        other = self.emit(f"icmp ne {I64} {window}, {splat('i64', m.SHARED_WINDOW >> 32)}")
+        outside = self.any_lane(self.emit(f"and {I1} {self.lanes.data}, {other}"))
+        device, shared, done = self.label(), self.label(), self.label()
+        self.lines.append(f"  br i1 {outside}, label %{device}, label %{shared}")
+        self.lines.append(f"{shared}:")
+        low = self.emit(f"and {I64} {address}, {splat('i64', 0xFFFFFFFF)}")
+        in_shared = self._simple("shared", low, size)
+        shared_end = self._block_end(done)
+        self.lines.append(f"{device}:")
+        in_device = self._global(address, size, write=write)
+        device_end = self._block_end(done)
+        self.lines.append(f"{done}:")
+        return self.emit(f"phi {PTR} [ {in_shared}, %{shared_end} ], [ {in_device}, %{device_end} ]")
+
+    def _block_end(self, target: str) -> str:
+        """End the current block with a jump; its label, made so that a phi can name it."""
+        name = self.label()
+        self.lines.append(f"  br label %{name}")
+        self.lines.append(f"{name}:")
+        self.lines.append(f"  br label %{target}")
+        return name
+
+    # --- loads and stores ----------------------------------------------------------------------------
 
     def load(
         self, space: str, kind: ScalarType, address: Value, count: int = 1, sem: str = "weak", scope: str = ""
     ) -> list[Value]:
-        """Consecutive elements."""
-        self._none("load")
+        """Consecutive elements from each executing lane's address; lanes off read zeros."""
+        pointers = self._pointers(space, address, kind.bytes * count, write=False)
+        return [self._gather(kind, self._element(pointers, n * kind.bytes)) for n in range(count)]
+
+    def _element(self, pointers: str, offset: int) -> str:
+        if not offset:
+            return pointers
+        return self.emit(f"getelementptr i8, {PTR} {pointers}, {I64} {splat('i64', offset)}")
+
+    def _gather(self, kind: ScalarType, pointers: str) -> Value:
+        element, result = lane_type(kind), vector(lane_type(kind))
+        name = f"llvm.masked.gather.v32{_short(element)}.v32p0"
+        lanes = [(PTR, pointers), ("i32", "1"), (I1, self.lanes.data), (result, "zeroinitializer")]
+        return Value(self, kind, self.intrinsic(name, result, lanes))
 
     def store(
         self, space: str, kind: ScalarType, address: Value, values: Sequence[Value], sem: str = "weak", scope: str = ""
     ) -> None:
-        """Consecutive elements."""
-        self._none("store")
+        """Consecutive elements at each executing lane's address, lower lanes first."""
+        pointers = self._pointers(space, address, kind.bytes * len(values), write=True)
+        tracked = space not in ("local", "param")
+        for number, value in enumerate(values):
+            at = self._element(pointers, number * kind.bytes)
+            data = self.view(value, kind) if value.type.width == kind.width else value
+            if tracked:
+                self._note_change(kind, at, data)
+            element = lane_type(kind)
+            name = f"llvm.masked.scatter.v32{_short(element)}.v32p0"
+            arguments = [(vector(element), data.data), (PTR, at), ("i32", "1"), (I1, self.lanes.data)]
+            self.call_void(name, arguments)
+        if space in ("global", "generic"):
+            self._mark_dirty(space, address.data)
 
-    def atomic(
-        self,
-        space: str,
-        operation: str,
-        kind: ScalarType,
-        address: Value,
-        operands: Sequence[Value],
-        sem: str = "relaxed",
-        scope: str = "gpu",
-    ) -> Value:
-        """Read, modify, write."""
-        self._none("atomic")
+    @abstractmethod
+    def call_void(self, name: str, arguments: Sequence[tuple[str, str]]) -> None:
+        """A call of an intrinsic without a result."""
+
+    def _note_change(self, kind: ScalarType, pointers: str, value: Value) -> None:
+        """Count progress if a byte of shared or global memory changes, once a turn."""
+        at = self.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('progress')}")
+        progress = self.emit(f"load i64, ptr {at}")
+        known = self.emit(f"icmp ne i64 {progress}, 0")
+        compare, after = self.label(), self.label()
+        self.lines.append(f"  br i1 {known}, label %{after}, label %{compare}")
+        self.lines.append(f"{compare}:")
+        bits = TYPES[f"b{max(8, kind.width)}"]
+        differs = self._gather(bits, pointers) != self.view(value, bits)
+        changed = self.any_lane(self.emit(f"and {I1} {differs.data}, {self.lanes.data}"))
+        self.lines.append(f"  store i64 {self.emit(f'zext i1 {changed} to i64')}, ptr {at}")
+        self.lines.append(f"  br label %{after}")
+        self.lines.append(f"{after}:")
+
+    def _mark_dirty(self, space: str, address: str) -> None:
+        lanes = self.lanes.data
+        if space == "generic":
+            device = self.emit(f"icmp uge {I64} {address}, {splat('i64', m.DEVICE_BASE)}")
+            lanes = self.emit(f"and {I1} {lanes}, {device}")
+        page = self.emit(f"lshr {I64} {address}, {splat('i64', m.PAGE_SHIFT)}")
+        host = self.emit(f"add {I64} {page}, {self.spread('i64', self.global_field('dirty'))}")
+        pointers = self.emit(f"inttoptr {I64} {host} to {PTR}")
+        ones = splat("i8", 1)
+        arguments = [(vector("i8"), ones), (PTR, pointers), ("i32", "1"), (I1, lanes)]
+        self.call_void("llvm.masked.scatter.v32i8.v32p0", arguments)
 
     def fence(self, sem: str, scope: str) -> None:
-        """Order memory operations."""
-        self._none("fence")
+        """Nothing: one thread runs all warps."""
+
+    # --- windows -------------------------------------------------------------------------------------
 
     def to_generic(self, space: str, address: Value) -> Value:
-        """A generic address."""
-        self._none("to_generic")
+        """The space's window plus the address."""
+        return self.cast(address, U64) + WINDOWS.get(space, 0)
 
     def from_generic(self, space: str, address: Value) -> Value:
-        """An address of a space."""
-        self._none("from_generic")
+        """The generic address minus the space's window."""
+        return self.cast(address, U64) - WINDOWS.get(space, 0)
 
     def in_space(self, space: str, address: Value) -> Value:
         """Whether a generic address lies in a window."""
-        self._none("in_space")
+        if space not in WINDOWS:
+            self._none(f"isspacep.{space}")
+        return self.cast(address, U64) >> 32 == WINDOWS[space] >> 32
+
+    # --- the carry bit -------------------------------------------------------------------------------
+
+    def _carry_place(self) -> str:
+        return self.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['carry'] - HEADER_BYTES}")
+
+    def carry(self) -> Value:
+        """CC.CF."""
+        return self.value(TYPES["b8"], f"load {vector('i8')}, ptr {self._carry_place()}, align 32") != 0
+
+    def set_carry(self, p: Value) -> None:
+        """Write CC.CF of the executing lanes."""
+        new = self.select(self.lanes, p, self.carry())
+        wide = self.emit(f"zext {I1} {new.data} to {vector('i8')}")
+        self.lines.append(f"  store {vector('i8')} {wide}, ptr {self._carry_place()}, align 32")
+
+    # --- control -------------------------------------------------------------------------------------
 
     def branch(self, lanes: Value, target: Any) -> None:
-        """Go on at a label."""
-        self._none("branch")
-
-    def branch_table(self, lanes: Value, index: Value, targets: Any) -> None:
-        """Go on at one of several labels."""
-        self._none("branch_table")
-
-    def call(self, lanes: Value, target: Any) -> None:
-        """Enter a function."""
-        self._none("call")
-
-    def ret(self, lanes: Value) -> None:
-        """Return."""
-        self._none("ret")
-
-    def exit(self, lanes: Value) -> None:
-        """End."""
-        self._none("exit")
+        """A transfer of all lanes of the group, of some of them, or of none."""
+        self.control = "branch"
 
     def fault(self, lanes: Value, kind: str) -> None:
-        """Stop the launch."""
-        self._none("fault")
+        """Stop the launch if a lane is on: the reference engine does it."""
+        self.go_on_unless(self.any_lane(lanes.data))
 
-    def yield_(self, lanes: Value) -> None:
-        """End the turn."""
-        self._none("yield")
 
-    def barrier(
-        self, lanes: Value, index: Value, count: Value | None, *, wait: bool, predicate: Value | None = None
-    ) -> None:
-        """Arrive at a barrier."""
-        self._none("barrier")
+def _short(element: str) -> str:
+    """An element's name inside an intrinsic's name."""
+    return {"half": "f16", "float": "f32", "double": "f64"}.get(element, element)
 
-    def barrier_result(self, reduction: str) -> Value:
-        """The reduction of a barrier."""
-        self._none("barrier_result")
 
-    def special(self, name: str) -> Value:
-        """A special register."""
-        self._none("special")
+__all__ = ["PRED", "MachineOps", "NoNativeForm"]

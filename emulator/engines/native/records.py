@@ -1,0 +1,216 @@
+"""A linked program as an array of records, and the rows of its constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, HandlerKey, Shape, key_modifiers
+from emulator.engines.native.library import Library, Wanted
+from emulator.isa.special_registers import SPECIAL_REGISTERS
+from emulator.machine.memory import Bytes
+from emulator.program import Instruction, Program
+from emulator.program.operands import (
+    Elements,
+    Immediate,
+    Memory,
+    Operand,
+    Packed,
+    Register,
+    Sink,
+    Special,
+    Symbol,
+    Targets,
+)
+from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
+
+EMPTY = (1 << 62, (1 << 62) + 512, 0, 0)  # an allocation that no address is in
+U64 = TYPES["u64"]
+
+
+class NoRecord(Exception):
+    """An operand that native code cannot reach; the reference step executes the instruction."""
+
+
+def aligned_bytes(size: int, alignment: int = 64) -> Bytes:
+    """Zeroed bytes at a multiple of an alignment."""
+    raw = np.zeros(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size]
+
+
+class ConstantRow:
+    """A row behind the registers for a constant, special register or address, filled when a CTA starts."""
+
+    def __init__(self, place: Immediate | Special | Symbol, kind: ScalarType, offset: int) -> None:
+        self.place = place
+        self.type = kind
+        self.offset = offset
+
+
+class NativeProgram:
+    """The records of one program.  Every join point has a record of its own before its instruction's."""
+
+    def __init__(self, program: Program, library: Library) -> None:
+        self.program = program
+        self.constants: dict[tuple[str, str], ConstantRow] = {}
+        self._end = -(-program.row_bytes // 64) * 64
+        self._side: list[np.ndarray] = []
+        bound = [self._bind(instruction) for instruction in program.instructions]
+        wanted: Wanted = {}
+        for instruction, found in zip(program.instructions, bound, strict=True):
+            if found is not None:
+                for mode in modes_of(instruction):
+                    wanted[found[0], mode] = instruction.variant
+        library.compile(wanted)
+        joins = program.joins
+        count = len(bound) + len(joins)
+        self.records = aligned_bytes(RECORD_BYTES * (count + 1))
+        self.map = np.zeros(len(bound) + 1, np.uint64)
+        self.empty = np.array(EMPTY, np.uint64)
+        self._fill(bound, library)
+        self.row_bytes = self._end
+
+    # --- binding -------------------------------------------------------------------------------------
+
+    def _bind(self, instruction: Instruction) -> tuple[HandlerKey, list[int], int] | None:
+        """(key, row offsets, last field) of an instruction; None if it has no native form."""
+        offsets: list[int] = []
+        last = [0]
+        variant = instruction.variant
+        try:
+            results = tuple(None if o is None else self._shape(o, offsets, last) for o in instruction.results)
+            sources = tuple(self._shape(o, offsets, last) for o in instruction.sources)
+        except NoRecord:
+            return None
+        line = variant.entry.signature.line
+        return HandlerKey(instruction.opcode, line, key_modifiers(variant), results, sources), offsets, last[0]
+
+    def _shape(self, operand: Operand, offsets: list[int], last: list[int]) -> Shape:
+        place, kind = operand.place, operand.type
+        if isinstance(place, Targets) and len(place.pcs) == 1:
+            last[0] = place.pcs[0]
+            return Shape(U64, (), "target")
+        if operand.negated or kind is None:
+            raise NoRecord
+        if isinstance(place, Memory):
+            return self._address(place, offsets, last)
+        if isinstance(place, Sink):
+            return Shape(kind, (), "sink")
+        if isinstance(place, (Packed, Elements)):
+            form = "packed" if isinstance(place, Packed) else "elements"
+            parts = [self._shape(element, offsets, last) for element in place.elements]
+            if any(part.form != "one" for part in parts):
+                raise NoRecord
+            return Shape(kind, tuple(part.widths[0] for part in parts), form)
+        if isinstance(place, Register):
+            offsets.append(place.offset)
+            return Shape(kind, (_width(place.type),))
+        if isinstance(place, (Immediate, Special, Symbol)):
+            offsets.append(self._constant(place, kind))
+            return Shape(kind, (_width(kind),))
+        raise NoRecord
+
+    def _address(self, place: Memory, offsets: list[int], last: list[int]) -> Shape:
+        last[0] = place.offset
+        base = place.base
+        if isinstance(base, Register):
+            offsets.append(base.offset)
+            return Shape(U64, (base.type.width,), "address")
+        if isinstance(base, Immediate):
+            last[0] += base.bits
+            return Shape(U64, (), "constant")
+        if base.storage.space == "frame":
+            last[0] += base.storage.offset + base.addend
+            return Shape(U64, (), "frame")
+        if base.storage.space == "param":
+            last[0] += base.storage.offset + base.addend
+            return Shape(U64, (), "constant")
+        offsets.append(self._constant(base, U64))
+        return Shape(U64, (64,), "address")
+
+    def _constant(self, place: Immediate | Special | Symbol, kind: ScalarType) -> int:
+        """The offset of the row that holds a constant."""
+        if isinstance(place, Special) and SPECIAL_REGISTERS[place.name].volatile:
+            raise NoRecord
+        if isinstance(place, Symbol) and place.storage.space == "frame":
+            raise NoRecord
+        key = (kind.name, repr(place) if not isinstance(place, Symbol) else f"{id(place.storage)} {place!r}")
+        if key not in self.constants:
+            size = -(-WARP_SIZE * kind.bytes // 32) * 32
+            self.constants[key] = ConstantRow(place, kind, self._end)
+            self._end += size
+        return self.constants[key].offset
+
+    # --- records -------------------------------------------------------------------------------------
+
+    def _fill(self, bound: list[tuple[HandlerKey, list[int], int] | None], library: Library) -> None:
+        address = self.records.ctypes.data
+        at = 0
+        places = []
+        for pc in range(len(bound)):
+            self.map[pc] = address + RECORD_BYTES * at
+            at += 1 + (pc in self.program.joins)
+            places.append(at - 1)
+        self.map[len(bound)] = address + RECORD_BYTES * at
+        leave = library.runtime["leave"]
+        for pc, (instruction, found) in enumerate(zip(self.program.instructions, bound, strict=True)):
+            record = self._record(places[pc])
+            if pc in self.program.joins:
+                before = self._record(places[pc] - 1)
+                before[0:16].view(np.uint64)[:] = library.runtime["join_full"], library.runtime["join_part"]
+                before[40:44].view(np.int32)[0] = pc
+            record[40:44].view(np.int32)[0] = pc
+            if found is None:
+                record[0:16].view(np.uint64)[:] = leave
+                continue
+            self._fill_one(record, instruction, found, library)
+        end = self._record(at)
+        end[0:16].view(np.uint64)[:] = leave
+
+    def _record(self, number: int) -> Bytes:
+        return self.records[RECORD_BYTES * number : RECORD_BYTES * (number + 1)]
+
+    def _fill_one(
+        self, record: Bytes, instruction: Instruction, found: tuple[HandlerKey, list[int], int], library: Library
+    ) -> None:
+        key, offsets, last = found
+        modes = modes_of(instruction)
+        handlers = [library.address(key, mode) for mode in modes]
+        record[0:16].view(np.uint64)[:] = handlers if len(handlers) == 2 else handlers * 2
+        if instruction.guard is not None:
+            record[44:48].view(np.int32)[0] = instruction.guard.offset
+        if len(offsets) <= INLINE_OPERANDS:
+            record[16 : 16 + 4 * len(offsets)].view(np.int32)[:] = offsets
+            record[48:56].view(np.uint64)[0] = self.empty.ctypes.data
+        else:
+            self._side.append(np.array(offsets, np.int32))
+            record[48:56].view(np.uint64)[0] = self._side[-1].ctypes.data
+        is_target = any(shape.form == "target" for shape in key.sources)
+        value = int(self.map[last]) if is_target else last & (2**64 - 1)
+        record[56:64].view(np.uint64)[0] = value
+
+    def forget_allocations(self) -> None:
+        """Empty what memory instructions remember, after allocations have changed."""
+        table = self.records.reshape(-1, RECORD_BYTES)
+        for found in self._memory_records():
+            table[found, 48:56].view(np.uint64)[0] = self.empty.ctypes.data
+
+    def _memory_records(self) -> Iterator[int]:
+        first = self.records.ctypes.data
+        for instruction in self.program.instructions:
+            if any(isinstance(operand.place, Memory) for operand in instruction.sources):
+                place = (int(self.map[instruction.pc]) - first) // RECORD_BYTES
+                yield place + (instruction.pc in self.program.joins)
+
+
+def modes_of(instruction: Instruction) -> tuple[str, ...]:
+    """The handlers of an instruction: for full and partial groups, or one under its guard."""
+    if instruction.guard is None:
+        return "full", "part"
+    return ("unless",) if instruction.guard_negated else ("guard",)
+
+
+def _width(kind: ScalarType) -> int:
+    return 1 if kind.kind == "p" else max(8, kind.width)
