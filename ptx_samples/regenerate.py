@@ -77,7 +77,7 @@ def with_directives(source: Path, ptx: str) -> str:
     return "\n".join(line.rstrip() for line in lines + ptx.strip().splitlines()) + "\n"
 
 
-@click.command(help=__doc__)
+@click.command(help=(__doc__ or "").replace("\n\n    python", "\n\n\b\n    python"))
 @click.option("--check", is_flag=True, help="Compare with the files that are there; exit 1 if one differs.")
 def main(check: bool) -> None:
     failures = 0

@@ -173,7 +173,7 @@ def read_logits(path: Path) -> np.ndarray:
     return logits
 
 
-@click.command(help=__doc__)
+@click.command(help=(__doc__ or "").replace("\n\n    python", "\n\n\b\n    python"))
 @click.option("--tokens", type=click.IntRange(min=1), help="How many random tokens; 32 if not given.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random numbers.")
 @click.option(
