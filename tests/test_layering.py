@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = ("errors", "ptx_types", "observer")
 LANGUAGE = (*FOUNDATION, "parse", "isa", "program")
 RUN = (*LANGUAGE, "machine", "engines")
-TEXT = ("arguments", "render")  # kernel arguments from text, values to text
+TEXT = ("arguments", "render", "explanations")  # kernel arguments from text, values to text, codes explained
 API = (*RUN, *TEXT, "observers", "api", "")
 # Part of the package -> the parts that it may import. "" is emulator/__init__.py, the API on top.
 ALLOWED: dict[str, tuple[str, ...]] = {

@@ -28,7 +28,7 @@ def test_a_page_has_path_launch_checks_and_lesson() -> None:
     assert lines[0] == "01_basics/saxpy: y = alpha * x + y, with one rounding"
     assert lines[2] == f"path    {sample.path}"
     assert lines[3].startswith("launch  saxpy<<<(")
-    assert "        y      f32[" in "\n".join(lines)
+    assert "        y  f32[256] = arange(0, 0.5)" in "\n".join(lines)
     assert lines[-1] == "ptxemu run 01_basics/saxpy"
     assert any("fma" in line for line in lines[5:])
 
