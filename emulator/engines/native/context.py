@@ -5,6 +5,8 @@ Native code finds a context's fields by their offsets; `offset_of` is the one pl
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 
 CONTEXT = np.dtype(
@@ -23,10 +25,12 @@ CONTEXT = np.dtype(
         ("map", "u8"),  # the record of every pc
         ("start_pc", "i4"),  # where the straight run began
         ("other_pc", "i4"),  # the next pc at which other lanes stand
-        ("taken", "u4"),  # lanes that take a divergent branch
+        ("taken", "u4"),  # lanes that take a divergent branch, or that left to the reference engine
         ("unused", "u4"),
     ]
 )
+PACKED = struct.Struct("<3q Qqq Qq Qq QQ ii II")  # the same fields, for a context made in one go
+assert PACKED.size == CONTEXT.itemsize
 GLOBALS = np.dtype(
     [
         ("memory", "i8"),  # host address minus device address

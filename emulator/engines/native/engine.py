@@ -6,24 +6,27 @@ hands to the reference engine for that one instruction, over the same bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
+from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, PACKED, offset_of
 from emulator.engines.native.library import library
-from emulator.engines.native.records import NativeProgram, aligned_bytes
-from emulator.engines.native.runtime import LEAVE, TURN_OVER
+from emulator.engines.native.records import ConstantRow, NativeProgram, aligned_bytes
+from emulator.engines.native.runtime import LEAVE
 from emulator.engines.reference.engine import ReferenceEngine
-from emulator.engines.reference.operands import constant_row, fixed_address
+from emulator.engines.reference.operands import constant_row
 from emulator.machine import memory as m
 from emulator.machine.cta import Cta
-from emulator.machine.warp import HEADER_BYTES, Warp
+from emulator.machine.memory import Bytes
+from emulator.machine.warp import HEADER_BYTES, Warp, lanes_of
 from emulator.observer import Events
 from emulator.program import Program
 
 if TYPE_CHECKING:
     from emulator.engines.run import Runner
+
+START_PC, TAKEN = offset_of("start_pc"), offset_of("taken")
 
 
 class NativeEngine(ReferenceEngine):
@@ -37,6 +40,7 @@ class NativeEngine(ReferenceEngine):
         self._programs: dict[int, NativeProgram] = {}
         self._globals = aligned_bytes(GLOBALS.itemsize).view(GLOBALS)
         self._table = np.zeros(0, ALLOCATION)
+        self._templates: dict[int, Bytes] = {}
         self._epoch = -1
 
     def program(self, program: Program) -> NativeProgram:
@@ -55,54 +59,110 @@ class NativeEngine(ReferenceEngine):
     def prepare_cta(self, cta: Cta) -> None:
         """Fill the rows of constants, and tell native code where the CTA's memory is."""
         native = self.program(cta.grid.program)
+        template = self._template(cta, native)
+        start = cta.grid.program.row_bytes
+        for row in native.constants.values():
+            if row.level == "cta":
+                self._fill_row(cta.warps[0], row, template[row.offset - start :])
         for warp in cta.warps:
-            self.ops.bind(warp, 0, cta.grid.program.instructions[0])
+            warp.rows[start:] = template
             for row in native.constants.values():
-                data = np.ascontiguousarray(constant_row(self.ops, row.place, row.type)).view(np.uint8).ravel()
-                warp.rows[row.offset : row.offset + len(data)] = data
+                if row.level == "warp":
+                    self._fill_row(warp, row, warp.rows[row.offset :])
             warp.context = self._context(warp, native)
 
-    def _context(self, warp: Warp, native: NativeProgram) -> Any:
-        context = aligned_bytes(CONTEXT.itemsize).view(CONTEXT)
+    def _template(self, cta: Cta, native: NativeProgram) -> Bytes:
+        """The rows that are the same in all warps of a grid, made with its first CTA."""
+        grid = cta.grid
+        found = self._templates.get(grid.number)
+        if found is None:
+            found = np.zeros(grid.program.constant_bytes, np.uint8)
+            for row in native.constants.values():
+                if row.level == "grid":
+                    self._fill_row(cta.warps[0], row, found[row.offset - grid.program.row_bytes :])
+            self._templates = {number: rows for number, rows in self._templates.items() if number in self._running()}
+            self._templates[grid.number] = found
+        return found
+
+    def _running(self) -> set[int]:
+        return {grid.number for device in self.runner.devices for grid in device.grids}
+
+    def _fill_row(self, warp: Warp, row: ConstantRow, place: Bytes) -> None:
+        self.ops.bind(warp, 0, warp.cta.grid.program.instructions[0])
+        data = np.ascontiguousarray(constant_row(self.ops, row.place, row.type)).view(np.uint8).ravel()
+        place[: len(data)] = data
+
+    def _context(self, warp: Warp, native: NativeProgram) -> Bytes:
+        """The bytes of a CONTEXT."""
         cta = warp.cta
-        fields = context[0]
-        fields["shared"] = cta.shared.ctypes.data
-        fields["shared_size"] = len(cta.shared)
-        fields["shared_origin"] = (cta.rank << m.CLUSTER_SHIFT) + m.SHARED_BASE
-        fields["local"] = warp.local.ctypes.data
-        fields["stack_bytes"] = warp.stack_bytes
-        fields["params"] = cta.grid.parameters.ctypes.data
-        fields["param_size"] = len(cta.grid.parameters)
-        fields["globals"] = self._globals.ctypes.data
-        fields["map"] = native.map.ctypes.data
-        return context
+        origin = (cta.rank << m.CLUSTER_SHIFT) + m.SHARED_BASE
+        context = bytearray(CONTEXT.itemsize)
+        shared = (cta.shared.ctypes.data, len(cta.shared), origin)
+        local = (warp.local.ctypes.data, warp.stack_bytes)
+        params = (cta.grid.parameters.ctypes.data, len(cta.grid.parameters))
+        tables = (self._globals.ctypes.data, native.map.ctypes.data)
+        PACKED.pack_into(context, 0, 0, 0, 0, *shared, *local, *params, *tables, 0, 0, 0, 0)
+        return np.frombuffer(context, np.uint8)
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """A turn: native between the instructions that need the reference engine."""
         if exact or single or self.runner.events.wants is not Events.NONE:
             return super().run(warp, count, exact=exact, single=single)
         self._refresh_allocations()
-        context = warp.context
-        fields = context[0]
-        regs = warp.state.ctypes.data + HEADER_BYTES
+        context, regs = warp.context.ctypes.data, warp.state.ctypes.data + HEADER_BYTES
+        counters = warp.context[:24].view(np.int64)
         left = count
         while True:
-            fields["budget"], fields["time"], fields["progress"] = left, 0, 0
-            status = self._library.dispatch(None, regs, context.ctypes.data, 0)
-            executed = int(fields["time"])
+            counters[:] = left, 0, 0
+            status = self._library.dispatch(None, regs, context, 0)
+            _, executed, progress = counters.tolist()
             self.runner.time += executed
-            self.runner.progress += int(fields["progress"])
+            self.runner.progress += progress
             left -= executed
-            if status == TURN_OVER:
-                return True
             if status != LEAVE:
                 return True
-            self.step(warp)
             left -= 1
-            if self.ops.yielded or (left <= 0 and self.ops.moved) or not warp.runnable:
+            if self._execute_one(warp, left):
                 return True
-            if self.runner.memory.epoch != self._epoch:
-                self._refresh_allocations()
+            self._refresh_allocations()
+
+    def _execute_one(self, warp: Warp, left: int) -> bool:
+        """The instruction that native code left; whether the turn is over."""
+        native = self.program(warp.cta.grid.program)
+        pc = int(warp.context[START_PC : START_PC + 4].view(np.int32)[0])
+        group = int(warp.context[TAKEN : TAKEN + 4].view(np.uint32)[0])
+        barrier = native.barriers.get(pc)
+        if barrier is not None:
+            self._count(warp)
+            self.ops.bind(warp, group, native.program.instructions[pc])
+            self._stepping, self._passed = warp, 0
+            self.runner.arrive(self.ops, *barrier, lanes_of(group), True, None)
+            return not warp.runnable
+        if pc in native.exits and group == warp.live and not warp.depth.any():
+            self._count(warp)
+            warp.live = 0
+            self.runner.lanes_exited(warp)
+            return True
+        self.step(warp)
+        return self.ops.yielded or (left <= 0 and bool(self.ops.moved)) or not warp.runnable
+
+    def _count(self, warp: Warp) -> None:
+        warp.executed += 1
+        warp.run_length += 1
+        self.runner.time += 1
+
+    def resume(self, warp: Warp, lanes: int) -> None:
+        """As the reference does; warps that stand at a plain barrier as one go on at once."""
+        where = lanes_of(lanes)
+        pcs = warp.pc[where]
+        instruction = warp.cta.grid.program.instructions[int(pcs[0])]
+        if instruction.variant.entry.resume is not None or not (pcs == pcs[0]).all():
+            super().resume(warp, lanes)
+            return
+        warp.waiting &= ~lanes
+        if warp is self._stepping:
+            self._passed |= lanes
+        warp.pc[where] += 1
 
     def _refresh_allocations(self) -> None:
         """The allocation table of native code, after allocations have changed."""
@@ -119,6 +179,3 @@ class NativeEngine(ReferenceEngine):
         fields["count"] = len(entries)
         for native in self._programs.values():
             native.forget_allocations()
-
-
-__all__ = ["NativeEngine", "fixed_address"]

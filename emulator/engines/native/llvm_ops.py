@@ -56,6 +56,11 @@ class LaneText(MachineOps):
         """A value from the right side of an assignment."""
         return Value(self, kind, self.emit(text))
 
+    def emit_later(self) -> str:
+        """A name whose line is appended by hand."""
+        self._count += 1
+        return f"%v{self._count}"
+
     def label(self) -> str:
         """A new label's name."""
         self._count += 1

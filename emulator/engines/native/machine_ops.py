@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, global_offset, offset_of
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, Ops, Value
@@ -38,6 +39,10 @@ class MachineOps(Ops):
     @abstractmethod
     def emit(self, text: str) -> str:
         """Append `%name = text`; the name."""
+
+    @abstractmethod
+    def emit_later(self) -> str:
+        """A name whose line is appended by hand."""
 
     @abstractmethod
     def value(self, kind: ScalarType, text: str) -> Value:
@@ -260,6 +265,25 @@ class MachineOps(Ops):
         ones = splat("i8", 1)
         arguments = [(vector("i8"), ones), (PTR, pointers), ("i32", "1"), (I1, lanes)]
         self.call_void("llvm.masked.scatter.v32i8.v32p0", arguments)
+
+    def atomic(
+        self,
+        space: str,
+        operation: str,
+        kind: ScalarType,
+        address: Value,
+        operands: Sequence[Value],
+        sem: str = "relaxed",
+        scope: str = "gpu",
+    ) -> Value:
+        """Read, modify, write, the lowest lane first."""
+        if space == "generic" and kind.is_float:
+            self._none("a float atomic on a generic address")
+        pointers = self._pointers(space, address, kind.bytes, write=True)
+        old = atomic_text(self, pointers, operation, kind, operands, flush=space == "global")
+        if space in ("global", "generic"):
+            self._mark_dirty(space, address.data)
+        return old
 
     def fence(self, sem: str, scope: str) -> None:
         """Nothing: one thread runs all warps."""

@@ -8,7 +8,9 @@ import numpy as np
 
 from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, HandlerKey, Shape, key_modifiers
 from emulator.engines.native.library import Library, Wanted
+from emulator.isa.instructions.barriers import bar_sync
 from emulator.isa.special_registers import SPECIAL_REGISTERS
+from emulator.machine.cta import BARRIERS
 from emulator.machine.memory import Bytes
 from emulator.program import Instruction, Program
 from emulator.program.operands import (
@@ -40,13 +42,25 @@ def aligned_bytes(size: int, alignment: int = 64) -> Bytes:
     return raw[start : start + size]
 
 
+BY_WARP = ("tid", "warpid")
+BY_CTA = ("ctaid", "smid", "clusterid", "cluster_ctaid", "cluster_ctarank")
+
+
 class ConstantRow:
-    """A row behind the registers for a constant, special register or address, filled when a CTA starts."""
+    """A row behind the registers for a constant, special register or address.
+
+    level: whether it is the same in a whole "grid", in a "cta", or differs by "warp".
+    """
 
     def __init__(self, place: Immediate | Special | Symbol, kind: ScalarType, offset: int) -> None:
         self.place = place
         self.type = kind
         self.offset = offset
+        self.level = "grid"
+        if isinstance(place, Special):
+            self.level = "warp" if place.name in BY_WARP else "cta" if place.name in BY_CTA else "grid"
+        elif isinstance(place, Symbol) and place.storage.space == "shared":
+            self.level = "cta"
 
 
 class NativeProgram:
@@ -71,6 +85,8 @@ class NativeProgram:
         self.empty = np.array(EMPTY, np.uint64)
         self._fill(bound, library)
         self.row_bytes = self._end
+        self.barriers = dict(self._constant_barriers())
+        self.exits = {i.pc for i in program.instructions if i.guard is None and i.opcode in ("ret", "exit")}
 
     # --- binding -------------------------------------------------------------------------------------
 
@@ -86,6 +102,15 @@ class NativeProgram:
             return None
         line = variant.entry.signature.line
         return HandlerKey(instruction.opcode, line, key_modifiers(variant), results, sources), offsets, last[0]
+
+    def _constant_barriers(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """(pc, (number, threads)) of bar.sync with constants and without a guard."""
+        for instruction in self.program.instructions:
+            places = [operand.place for operand in instruction.sources]
+            if instruction.guard is None and instruction.variant.entry.meaning is bar_sync:
+                values = [place.bits for place in places if isinstance(place, Immediate)]
+                if len(values) == len(places) and values[0] < BARRIERS and (len(values) == 1 or not values[1] % 32):
+                    yield instruction.pc, (values[0], values[1] if len(values) > 1 else 0)
 
     def _shape(self, operand: Operand, offsets: list[int], last: list[int]) -> Shape:
         place, kind = operand.place, operand.type

@@ -281,6 +281,9 @@ define i32 @leave{FORM} {{
   %count = sub i32 %pc, %start
   call void @account(ptr %regs, ptr %ctx, i32 %count)
   call void @save_pcs(ptr %regs, i32 %mask, i32 %pc)
+  store i32 %pc, ptr %at_start
+  %at_taken = {_at("%ctx", offset_of("taken"))}
+  store i32 %mask, ptr %at_taken
   ret i32 {LEAVE}
 }}
 """

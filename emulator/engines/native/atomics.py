@@ -1,0 +1,128 @@
+"""Atomic operations as LLVM text: a loop over the executing lanes, the lowest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.engines.native.context import offset_of
+from emulator.engines.native.text import NoNativeForm, lane_type, vector
+from emulator.isa.ops import Value
+from emulator.ptx_types import ScalarType
+
+if TYPE_CHECKING:
+    from emulator.engines.native.machine_ops import MachineOps
+
+RELATIONS = {("min", True): "slt", ("min", False): "ult", ("max", True): "sgt", ("max", False): "ugt"}
+QUIET_F64 = 1 << 51
+NAN = {32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
+
+
+def atomic_text(
+    ops: MachineOps, pointers: str, operation: str, kind: ScalarType, operands: Sequence[Value], *, flush: bool
+) -> Value:
+    """Read, modify and write at the pointers of the executing lanes; the old values, 0 in lanes off."""
+    if kind.width not in (32, 64) or kind.kind not in "usbf":
+        raise NoNativeForm(f"atomic on {kind}")
+    element = f"i{kind.width}"
+    places = [_spill(ops, vector("ptr"), pointers)]
+    places += [_spill(ops, vector(element), _bits(ops, value, element)) for value in operands]
+    out = _spill(ops, vector(element), "zeroinitializer")
+    lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+    start, loop, body, done = (ops.label() for _ in range(4))
+    rest, after = ops.emit_later(), ops.emit_later()
+    ops.lines += [f"  br label %{start}", f"{start}:", f"  br label %{loop}", f"{loop}:"]
+    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{body} ]")
+    more = ops.emit(f"icmp ne i32 {rest}, 0")
+    ops.lines += [f"  br i1 {more}, label %{body}, label %{done}", f"{body}:"]
+    lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
+    at, *given = [_pick(ops, place, kind_, lane) for place, kind_ in zip(places, ["ptr"] + [element] * 9, strict=False)]
+    old = ops.emit(f"load {element}, ptr {at}, align 1")
+    new = _combine(ops, operation, kind, old, given, flush)
+    ops.lines.append(f"  store {element} {new}, ptr {at}, align 1")
+    _count_change(ops, element, old, new)
+    slot = ops.emit(f"getelementptr {element}, ptr {out}, i32 {lane}")
+    ops.lines.append(f"  store {element} {old}, ptr {slot}")
+    less = ops.emit(f"sub i32 {rest}, 1")
+    ops.lines += [f"  {after} = and i32 {rest}, {less}", f"  br label %{loop}", f"{done}:"]
+    found = ops.emit(f"load {vector(element)}, ptr {out}, align 64")
+    if kind.is_float:
+        found = ops.emit(f"bitcast {vector(element)} {found} to {vector(lane_type(kind))}")
+    return Value(ops, kind, found)
+
+
+def _bits(ops: MachineOps, value: Value, element: str) -> str:
+    have = lane_type(value.type)
+    return value.data if have == element else ops.emit(f"bitcast {vector(have)} {value.data} to {vector(element)}")
+
+
+def _spill(ops: MachineOps, kind: str, data: str) -> str:
+    """A vector in memory, to be read lane by lane."""
+    place = ops.emit(f"alloca {kind}, align 64")
+    ops.lines.append(f"  store {kind} {data}, ptr {place}, align 64")
+    return place
+
+
+def _pick(ops: MachineOps, place: str, element: str, lane: str) -> str:
+    at = ops.emit(f"getelementptr {element}, ptr {place}, i32 {lane}")
+    return ops.emit(f"load {element}, ptr {at}")
+
+
+def _count_change(ops: MachineOps, element: str, old: str, new: str) -> None:
+    at = ops.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('progress')}")
+    so_far = ops.emit(f"load i64, ptr {at}")
+    changed = ops.emit(f"icmp ne {element} {old}, {new}")
+    total = ops.emit(f"add i64 {so_far}, {ops.emit(f'zext i1 {changed} to i64')}")
+    ops.lines.append(f"  store i64 {total}, ptr {at}")
+
+
+def _combine(ops: MachineOps, operation: str, kind: ScalarType, old: str, given: list[str], flush: bool) -> str:
+    """What one lane makes of an old value (manual, 9.7.13.5)."""
+    element, b = f"i{kind.width}", given[0]
+    if operation == "exch":
+        return b
+    if operation == "cas":
+        same = ops.emit(f"icmp eq {element} {old}, {b}")
+        return ops.emit(f"select i1 {same}, {element} {given[1]}, {element} {old}")
+    if kind.is_float:
+        if operation != "add":
+            raise NoNativeForm(f"atomic {operation} on {kind}")
+        return _float_add(ops, kind, old, b, flush)
+    if operation in ("min", "max"):
+        first = ops.emit(f"icmp {RELATIONS[operation, kind.is_signed]} {element} {b}, {old}")
+        return ops.emit(f"select i1 {first}, {element} {b}, {element} {old}")
+    if operation == "inc":
+        wraps = ops.emit(f"icmp uge {element} {old}, {b}")
+        return ops.emit(f"select i1 {wraps}, {element} 0, {element} {ops.emit(f'add {element} {old}, 1')}")
+    if operation == "dec":
+        none = ops.emit(f"icmp eq {element} {old}, 0")
+        wraps = ops.emit(f"or i1 {none}, {ops.emit(f'icmp ugt {element} {old}, {b}')}")
+        return ops.emit(f"select i1 {wraps}, {element} {b}, {element} {ops.emit(f'sub {element} {old}, 1')}")
+    if operation not in ("add", "and", "or", "xor"):
+        raise NoNativeForm(f"atomic {operation}")
+    return ops.emit(f"{operation} {element} {old}, {b}")
+
+
+def _float_add(ops: MachineOps, kind: ScalarType, old: str, b: str, flush: bool) -> str:
+    element, name, width = f"i{kind.width}", lane_type(kind), kind.width
+    if flush and width == 32:
+        old, b = _flushed(ops, old), _flushed(ops, b)
+    x, y = ops.emit(f"bitcast {element} {old} to {name}"), ops.emit(f"bitcast {element} {b} to {name}")
+    total = ops.emit(f"fadd {name} {x}, {y}")
+    bits = ops.emit(f"bitcast {name} {total} to {element}")
+    nan = str(NAN[width])
+    if width == 64:
+        for number, data in ((y, b), (x, old)):
+            inherits = ops.emit(f"fcmp uno double {number}, {number}")
+            quiet = ops.emit(f"or i64 {data}, {QUIET_F64}")
+            nan = ops.emit(f"select i1 {inherits}, i64 {quiet}, i64 {nan}")
+    bits = _flushed(ops, bits) if flush and width == 32 else bits
+    is_nan = ops.emit(f"fcmp uno {name} {total}, {total}")
+    return ops.emit(f"select i1 {is_nan}, {element} {nan}, {element} {bits}")
+
+
+def _flushed(ops: MachineOps, bits: str) -> str:
+    """A subnormal f32 as a zero of its sign."""
+    exponent = ops.emit(f"and i32 {bits}, {0x7F800000}")
+    tiny = ops.emit(f"icmp eq i32 {exponent}, 0")
+    return ops.emit(f"select i1 {tiny}, i32 {ops.emit(f'and i32 {bits}, {0x80000000}')}, i32 {bits}")
