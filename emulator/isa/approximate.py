@@ -154,11 +154,15 @@ def _segment(ops: Ops, name: str, position: Value, width: int) -> tuple[Value, V
 
 
 def _square(ops: Ops, x: Value) -> Value:
-    """x^2 / 2^19 of a 17-bit x, as the unit's squarer gives it: every partial product is truncated."""
-    total = ops.const(U32, 0)
-    for bit in range(1, 17):
-        total = total + (x >> 18 - bit & 0 - (x >> bit & 1))
-    return total >> 1
+    """x^2 / 2^19 of a 17-bit x, as the unit's squarer gives it: without the products of bits below 2^18.
+
+    With x = 512 high + low those are all of low * low, and some of high * low, which counts twice.
+    """
+    high, low = x >> 9, x & 0x1FF
+    cross = (low >> 8) * (high >> 1 & 1)
+    for bit in range(2, 8):
+        cross = cross + (low >> 9 - bit) * (high >> bit & 1)
+    return (high * high + (cross << 1)) >> 1
 
 
 def _reciprocal(ops: Ops, fraction: Value) -> Value:

@@ -78,6 +78,8 @@ class FloatOps(Ops):
     def fma(self, a: Value, b: Value, c: Value, rnd: str = "rn") -> Value:
         """a * b + c rounded once."""
         x, y, z = widen(a), widen(b), widen(c)
+        if a.type.width == 32 and rnd == "rn" and _is_plain(total := x * y + z):
+            return self._float(a.type, total.astype(np.float32))
         if a.type.width < 64:
             return self._float(a.type, _settle(_sum(x * y, z), a.type, rnd))
         return self._float(F64, _fma_f64(x, y, z, rnd), x, y, z)
@@ -191,6 +193,16 @@ def _settle(parts: tuple[Row, Row, Row], kind: ScalarType, rnd: str) -> Row:
     if kind.width == 64:
         return directed(total, error, rnd)
     return _narrow(to_odd(total, error), kind, rnd)
+
+
+def _is_plain(total: Row) -> bool:
+    """Whether rounding f64 sums to f32 is safe although they were rounded before.
+
+    None lies half-way between two f32 numbers, and none among the subnormal ones, where half-way is elsewhere.
+    """
+    bits = total.view(np.uint64)
+    half_way = (bits & np.uint64(0x1FFFFFFF)) == np.uint64(0x10000000)
+    return not (half_way | (np.abs(total) < 2.0**-126)).any()
 
 
 def _moderate(x: Row) -> Row:

@@ -71,6 +71,7 @@ class LaneOps(FloatOps):
 
     def __init__(self, width: int = 32) -> None:
         self.width = width
+        self._constants: dict[tuple[object, ...], Row] = {}
         self.lanes = self.row(PRED, np.ones(width, np.bool_))
         self.carry_row: Row = np.zeros(width, np.bool_)
         self._lane = np.arange(width, dtype=np.uint32) % np.uint32(32)
@@ -84,7 +85,11 @@ class LaneOps(FloatOps):
 
     def const(self, kind: ScalarType, value: int | float) -> Value:
         """The same number in every lane; a read-only row shared by all who ask for it."""
-        return Value(self, kind, constant(kind, value, self.width, str(value)[0] == "-"))
+        key = (kind.name, value, str(value)) if kind.is_float else (kind.name, value)  # -0.0 == 0.0
+        row = self._constants.get(key)
+        if row is None:
+            row = self._constants[key] = constant(kind, value, self.width, str(value)[0] == "-")
+        return Value(self, kind, row)
 
     def undefined(self, kind: ScalarType) -> Value:
         """Zeros."""
@@ -220,7 +225,8 @@ class LaneOps(FloatOps):
     def compare(self, relation: str, a: Value, b: Value) -> Value:
         """eq ne lt le gt ge of two integers or predicates."""
         x, y = self._pair(a, b)
-        return Value(self, PRED, RELATIONS[relation](x, y))
+        row = RELATIONS[relation](x, y)
+        return Value(self, PRED, row.all(axis=1) if a.type.width == 128 and relation == "eq" else row)
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         """a where the predicate holds, else b."""
