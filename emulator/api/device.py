@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.machine.device import DeviceState, Point, Record, Wait, Work
 from emulator.machine.device import Stream as MachineStream
 from emulator.machine.memory import Allocation
 
@@ -26,7 +28,13 @@ class Buffer:
         self.allocation = allocation
         self.dtype = dtype
         self.shape = shape
-        self.closed = False
+        self._memory = system.runner.memory
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the memory is given back: by close(), or by the system's reset()."""
+        return self._closed or self._memory is not self._system.runner.memory
 
     @property
     def address(self) -> int:
@@ -63,8 +71,8 @@ class Buffer:
         """Free the memory, after everything launched so far."""
         if not self.closed:
             self._system.sync()
-            self._system.runner.memory.free(self.allocation)
-            self.closed = True
+            self._memory.free(self.allocation)
+            self._closed = True
 
     def _check_open(self) -> None:
         if self.closed:
@@ -79,14 +87,19 @@ def _bytes_of(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 class Event:
-    """A point in a stream; it has happened when all earlier work has ended."""
+    """A point in a stream's work, from `stream.record()`; recording it again moves it."""
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self.happened = False
+        self.point: Point | None = None
+
+    @property
+    def happened(self) -> bool:
+        """Whether all work before the point has ended; True if the event was never recorded, as in CUDA."""
+        return self.point is None or self.point.reached
 
     def sync(self) -> None:
-        """Run until the point is reached."""
+        """Run until the point is reached; kernel faults are raised here."""
         self._system.run_until(lambda: self.happened)
 
 
@@ -104,23 +117,23 @@ class Stream:
     def record(self, event: Event | None = None) -> Event:
         """An event behind the stream's work."""
         event = event or Event(self._system)
-        event.happened = False
-
-        def happen() -> None:
-            event.happened = True
-
-        self.enqueue(happen)
+        event.point = Point()
+        self.enqueue(Record(event.point))
         return event
 
     def wait(self, other: Event | Stream) -> None:
-        """Later work of this stream waits for an event, or for what another stream has now."""
+        """Later work of this stream waits for an event as it is recorded now, or for another stream's work."""
         event = other.record() if isinstance(other, Stream) else other
-        self.enqueue(lambda: event.happened)
+        if event.point is not None:
+            self.enqueue(Wait(event.point))
 
-    def enqueue(self, work: Any) -> None:
-        """Put a grid or a callable of the host behind the stream's work."""
+    def enqueue(self, work: Work) -> None:
+        """Put work behind the stream's other work; ValueError if the system was reset since the stream was made."""
         self._system.require_healthy()
-        self._system.runner.enqueue(self._machine, work)
+        runner = self._system.runner
+        if not any(self._machine is stream for device in runner.devices for stream in device.streams):
+            raise ValueError("the stream was made before the system's reset(): make a new one")
+        runner.enqueue(self._machine, work)
 
 
 class Device:
@@ -140,8 +153,15 @@ class Device:
             raise ValueError(f"device {index}: the system has {len(system.runner.devices)}, numbered from 0")
         self.system = system
         self.index = index
-        self._state = system.runner.devices[index]
-        self.default_stream = Stream(system, self._state.streams[0])
+
+    @property
+    def _state(self) -> DeviceState:
+        return self.system.runner.devices[self.index]
+
+    @property
+    def default_stream(self) -> Stream:
+        """The stream that is always there."""
+        return Stream(self.system, self._state.streams[0])
 
     @property
     def arch(self) -> str:
@@ -149,7 +169,7 @@ class Device:
 
     @property
     def sms(self) -> int:
-        return len(self._state.sms)
+        return self._state.sms
 
     def array(self, array: npt.ArrayLike, *, name: str | None = None, address: int | None = None) -> Buffer:
         """A copy of a NumPy array in device memory, at a chosen device address if given."""
@@ -172,7 +192,7 @@ class Device:
         self.system.require_healthy()
         kind = np.dtype(dtype)
         sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        count = int(np.prod(sizes, dtype=np.int64))
+        count = math.prod(sizes)
         name = name or self.system.next_buffer_name()
         allocation = self.system.runner.memory.allocate(self.index, count * kind.itemsize, name, address=address)
         allocation.note = f"{kind}{list(sizes)}"

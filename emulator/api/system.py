@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emulator.engines.reference.engine import Step
-from emulator.engines.run import HANG_AFTER, Limits, Runner, Snapshot
+from emulator.engines.run import HANG_AFTER, Limits, Runner
 from emulator.engines.schedule import schedule_of
+from emulator.engines.snapshots import Snapshot
 from emulator.errors import KernelFault
 from emulator.machine.device import DeviceState
 from emulator.machine.memory import DEFAULT_LIMIT, AddressSpace
@@ -126,12 +128,13 @@ class System:
 
     def snapshot(self) -> Snapshot:
         """This moment of the run."""
-        return self.runner.snapshot()
+        return replace(self.runner.snapshot(), symbols=dict(self.loaded))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this run; a fault of later is forgotten."""
         self.runner.restore(snapshot)
         self.fault = None
+        self.loaded = dict(snapshot.symbols)
 
     def __enter__(self) -> System:
         return self

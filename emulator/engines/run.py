@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from emulator.engines.events import EventStream
 from emulator.engines.faults import Faults
@@ -20,9 +18,10 @@ from emulator.engines.reference.engine import ReferenceEngine, Step
 from emulator.engines.reference.ops import ReferenceOps
 from emulator.engines.runtime_calls import RuntimeCalls
 from emulator.engines.schedule import Pick, RoundRobin, Schedule, Turn, key_of
+from emulator.engines.snapshots import Snapshot, bring_back, take_snapshot
 from emulator.errors import KernelFault
 from emulator.machine.cta import Barrier, Cta
-from emulator.machine.device import DeviceState, Stream
+from emulator.machine.device import DeviceState, Record, Stream, Wait, Work
 from emulator.machine.grid import Grid
 from emulator.machine.memory import AddressSpace
 from emulator.machine.warp import Warp, mask_of
@@ -74,6 +73,7 @@ class Runner:
         self._last_progress = 0
         self._idle = 0
         self._launches = 0
+        self._new_work = False
         self.printed = 0
         self._printed_most = 0
         self._same_turn = False
@@ -86,29 +86,37 @@ class Runner:
         self._launches += 1
         return self._launches
 
-    def enqueue(self, stream: Stream, work: Any) -> None:
-        """Put a grid, or a callable for the host's work, behind the stream's other work."""
+    def enqueue(self, stream: Stream, work: Work) -> None:
+        """Put work behind the stream's other work."""
         stream.pending.append(work)
+        self._new_work = True
+        self._printed_most = self.printed
 
     def _start_work(self) -> None:
-        """Start what streams have in front, and place CTAs on free SMs."""
+        """Start what streams have in front until nothing more can start, and place CTAs on free SMs."""
+        self._new_work = False
+        while any([self._advance_stream(device, stream) for device in self.devices for stream in device.streams]):
+            pass
         for device in self.devices:
-            for stream in device.streams:
-                self._advance_stream(device, stream)
             self._fill(device)
 
-    def _advance_stream(self, device: DeviceState, stream: Stream) -> None:
+    def _advance_stream(self, device: DeviceState, stream: Stream) -> bool:
+        """End the stream's grid if it has finished, start what can start; whether a point was reached."""
         if stream.running is not None and stream.running.finished:
             device.grids.remove(stream.running)
             stream.running = None
+        reached = False
         while stream.running is None and stream.pending:
             work = stream.pending[0]
+            if isinstance(work, Wait) and not work.point.reached:
+                break
+            stream.pending.popleft()
             if isinstance(work, Grid):
                 stream.running = work
                 device.grids.append(work)
-            elif work() is False:
-                return
-            stream.pending.popleft()
+            elif isinstance(work, Record):
+                work.point.reached = reached = True
+        return reached
 
     def _fill(self, device: DeviceState) -> None:
         for grid in device.grids:
@@ -130,14 +138,12 @@ class Runner:
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Run until nothing is left, or a condition holds between turns; KernelFault if a kernel does wrong."""
-        self._start_work()
         while not (until is not None and until()):
             if not self._run_turn(single=False):
                 return
 
     def step(self) -> Step | None:
         """Execute one warp instruction; None when nothing is left to run."""
-        self._start_work()
         if not self._run_turn(single=True):
             return None
         return self._last_step
@@ -171,7 +177,7 @@ class Runner:
         return True
 
     def _next_turn(self) -> bool:
-        if not self.ready:
+        if self._new_work or not self.ready:
             self._start_work()
         if not self.ready:
             self.events.flush()
@@ -256,37 +262,38 @@ class Runner:
     # --- barriers and exits ------------------------------------------------------------------------
 
     def arrive(self, ops: ReferenceOps, number: int, threads: int, lanes: Any, wait: bool, votes: Any) -> None:
-        """Lanes arrive at a named barrier of their CTA."""
+        """Lanes arrive at a named barrier of their CTA; threads: its count, 0 for all of the CTA."""
         warp, cta, mask = ops.warp, ops.warp.cta, mask_of(lanes)
         barrier = cta.barriers[number]
         if not barrier.in_use:
             barrier.count = threads
         elif barrier.count != threads:
-            text = f"barrier {number} with {threads or 'all'} threads: it was opened with {barrier.count or 'all'}"
-            raise self.faults.bad_barrier(ops, lanes, text)
-        barrier.partial[warp.index] = barrier.partial.get(warp.index, 0) | mask
-        if votes is not None:
-            barrier.votes += int(np.count_nonzero(lanes))
-            barrier.true_votes += int(np.count_nonzero(votes))
-        if wait:
-            barrier.waiting[warp.index] = barrier.waiting.get(warp.index, 0) | mask
-            warp.waiting |= mask
+            if {barrier.count, threads} != {0, cta.all_threads}:
+                text = f"barrier {number} with {threads or 'all'} threads: it was opened with {barrier.count or 'all'}"
+                raise self.faults.bad_barrier(ops, lanes, text)
+            barrier.count = 0
+        barrier.add(warp.index, mask, wait=wait, in_favour=None if votes is None else mask_of(votes))
+        warp.waiting |= mask
         self._try_barrier(cta, barrier)
 
     def _try_barrier(self, cta: Cta, barrier: Barrier) -> None:
-        cta.settle(barrier)
+        for index in cta.settle(barrier):
+            self._let_go(cta.warps[index], barrier.passing.pop(index, 0))
         if not barrier.in_use or not cta.is_complete(barrier):
             return
         self.progress += 1
-        released = barrier.waiting
-        self.completed = barrier.copy()
-        phase = barrier.phase + 1
-        cta.barriers[cta.barriers.index(barrier)] = Barrier(phase=phase)
-        here = self.engine.position()
-        for index in sorted(released):
-            self.engine.resume(cta.warps[index], released[index])
-            self.make_ready(cta.warps[index])
-        self.engine.back_to(here)
+        cta.barriers[cta.barriers.index(barrier)] = barrier.next_phase()
+        self.completed = barrier
+        for index in sorted(barrier.waiting):
+            self._let_go(cta.warps[index], barrier.waiting[index])
+
+    def _let_go(self, warp: Warp, lanes: int) -> None:
+        """Lanes that waited go on."""
+        if lanes:
+            here = self.engine.position()
+            self.engine.resume(warp, lanes)
+            self.make_ready(warp)
+            self.engine.back_to(here)
 
     def lanes_exited(self, warp: Warp) -> None:
         """Lanes of a warp have exited: what waited for them may go on."""
@@ -305,47 +312,8 @@ class Runner:
 
     def snapshot(self) -> Snapshot:
         """Everything that running changes, between two instructions."""
-        grids = [grid for device in self.devices for grid in device.grids]
-        return Snapshot(
-            self.memory.snapshot(),
-            [(g, g.next_cta, g.finished_ctas, [(c, c.snapshot()) for c in g.resident.values()]) for g in grids],
-            [[(s, list(s.pending), s.running) for s in d.streams] for d in self.devices],
-            [d.occupancy() for d in self.devices],
-            list(self.ready),
-            (self.time, self.progress, self._turn, self._last_progress, self._idle, self._launches, self.printed),
-        )
+        return take_snapshot(self)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot: running on gives the same bytes."""
-        self.memory.restore(snapshot.memory)
-        for device, streams, occupancy in zip(self.devices, snapshot.streams, snapshot.occupancy, strict=True):
-            device.restore_occupancy(occupancy)
-            device.grids = []
-            for stream, pending, running in streams:
-                stream.pending, stream.running = deque(pending), running
-        for grid, next_cta, finished, ctas in snapshot.grids:
-            grid.next_cta, grid.finished_ctas = next_cta, finished
-            grid.resident = {cta.linear: cta for cta, _ in ctas}
-            for cta, state in ctas:
-                cta.restore(state)
-                for warp in cta.warps:
-                    warp.queued = False
-            self.devices[grid.device].grids.append(grid)
-        self.ready = deque(snapshot.ready)
-        for warp in self.ready:
-            warp.queued = True
-        self.time, self.progress, self._turn, self._last_progress, self._idle, self._launches, self.printed = (
-            snapshot.counters
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """A moment of a run."""
-
-    memory: Any
-    grids: Sequence[Any]
-    streams: Sequence[Any]
-    occupancy: Sequence[Any]
-    ready: Sequence[Warp]
-    counters: tuple[Any, ...]
+        bring_back(self, snapshot)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from emulator.machine.warp import Warp
 
@@ -28,7 +28,7 @@ class Pick(NamedTuple):
     """Who goes next: the warp, its number of instructions, and whether it must stop exactly there."""
 
     warp: Warp
-    count: int
+    instructions: int
     exact: bool
 
 
@@ -39,6 +39,12 @@ class Schedule(Protocol):
 
     def pick(self, ready: deque[Warp]) -> Pick:
         """The next turn."""
+
+    def snapshot(self) -> Any:
+        """What later picks depend on."""
+
+    def restore(self, snapshot: Any) -> None:
+        """Pick again as after the snapshot."""
 
 
 class RoundRobin:
@@ -51,6 +57,12 @@ class RoundRobin:
     def pick(self, ready: deque[Warp]) -> Pick:
         """The warp that has waited longest."""
         return Pick(ready.popleft(), self.quantum, exact=False)
+
+    def snapshot(self) -> None:
+        """The queue is all that matters."""
+
+    def restore(self, snapshot: None) -> None:
+        """Nothing to bring back."""
 
 
 class RandomOrder:
@@ -65,6 +77,14 @@ class RandomOrder:
         """A random warp; short turns as likely as long ones."""
         ready.rotate(-self._random.randrange(len(ready)))
         return Pick(ready.popleft(), max(1, int(self.quantum ** self._random.random())), exact=True)
+
+    def snapshot(self) -> Any:
+        """The state of the generator."""
+        return self._random.getstate()
+
+    def restore(self, snapshot: Any) -> None:
+        """Draw the same numbers again."""
+        self._random.setstate(snapshot)
 
 
 class Replay:
@@ -86,6 +106,14 @@ class Replay:
         raise LookupError(
             f"the recorded schedule runs launch {wanted[0]} CTA {wanted[1]} warp {wanted[2]}, which waits"
         )
+
+    def snapshot(self) -> list[Turn]:
+        """The turns that are left."""
+        return list(self._turns)
+
+    def restore(self, snapshot: list[Turn]) -> None:
+        """Have these turns to go."""
+        self._turns = deque(snapshot)
 
 
 def schedule_of(text: str, seed: int) -> Schedule:

@@ -22,15 +22,16 @@ class Barrier:
 
     A warp has arrived when all its lanes that have not exited have.  Without a count the barrier expects
     exactly the warps that have a live lane; with a count of b threads it needs b/32 arrivals, whoever has
-    exited.
+    exited.  Lanes at bar.arrive wait for the rest of their own warp only.
     """
 
     count: int = 0  # threads expected; 0: all warps with a live lane
-    partial: dict[int, int] = field(default_factory=dict)  # warp -> lanes that have arrived
+    partial: dict[int, int] = field(default_factory=dict)  # warp -> lanes that have come, others have not
     arrived: dict[int, int] = field(default_factory=dict)  # warp -> complete arrivals
-    waiting: dict[int, int] = field(default_factory=dict)  # warp -> lanes that wait
-    true_votes: int = 0
-    votes: int = 0
+    waiting: dict[int, int] = field(default_factory=dict)  # warp -> lanes that wait for the barrier
+    passing: dict[int, int] = field(default_factory=dict)  # warp -> lanes that go on once their warp has arrived
+    voted: dict[int, int] = field(default_factory=dict)  # warp -> lanes that take part in a reduction
+    in_favour: dict[int, int] = field(default_factory=dict)  # warp -> those of them whose predicate is true
     phase: int = 0
 
     @property
@@ -41,10 +42,40 @@ class Barrier:
     def in_use(self) -> bool:
         return bool(self.partial or self.arrived)
 
+    @property
+    def votes(self) -> int:
+        """Threads that took part in a reduction."""
+        return sum(lanes.bit_count() for lanes in self.voted.values())
+
+    @property
+    def true_votes(self) -> int:
+        """Those whose predicate was true."""
+        return sum(lanes.bit_count() for lanes in self.in_favour.values())
+
+    def add(self, warp: int, lanes: int, *, wait: bool, in_favour: int | None) -> None:
+        """Lanes of a warp come to the barrier; in_favour: lanes whose predicate is true, None if nobody asks."""
+        kind = self.waiting if wait else self.passing
+        for mapping, mask in ((self.partial, lanes), (kind, lanes)):
+            mapping[warp] = mapping.get(warp, 0) | mask
+        if in_favour is not None:
+            self.voted[warp] = self.voted.get(warp, 0) | lanes
+            self.in_favour[warp] = self.in_favour.get(warp, 0) | in_favour
+
+    def next_phase(self) -> Barrier:
+        """The barrier once this one has completed: warps that have come in part belong to it alone."""
+        after = Barrier(self.count if self.partial else 0, self.partial, phase=self.phase + 1)
+        for name in ("waiting", "passing", "voted", "in_favour"):
+            mine = getattr(self, name)
+            setattr(after, name, {warp: mine.pop(warp) for warp in after.partial if warp in mine})
+        self.partial = {}
+        return after
+
     def copy(self) -> Barrier:
         """For snapshots."""
-        copies = (dict(self.partial), dict(self.arrived), dict(self.waiting))
-        return Barrier(self.count, *copies, self.true_votes, self.votes, self.phase)
+        after = Barrier(self.count, phase=self.phase)
+        for name in ("partial", "arrived", "waiting", "passing", "voted", "in_favour"):
+            setattr(after, name, dict(getattr(self, name)))
+        return after
 
 
 class Cta:
@@ -69,6 +100,11 @@ class Cta:
         self.rank = 0
 
     @property
+    def all_threads(self) -> int:
+        """The count of a barrier for the whole CTA."""
+        return len(self.warps) * WARP_SIZE
+
+    @property
     def finished(self) -> bool:
         """Whether every lane has exited."""
         return all(warp.live == 0 for warp in self.warps)
@@ -80,14 +116,13 @@ class Cta:
         expected = [warp.index for warp in self.warps if warp.live]
         return bool(expected) and all(barrier.arrived.get(index, 0) for index in expected)
 
-    def settle(self, barrier: Barrier) -> None:
-        """Turn the lanes of warps that are all there into arrivals."""
-        for index, lanes in list(barrier.partial.items()):
-            live = self.warps[index].live
-            if lanes & live == live:
-                del barrier.partial[index]
-                if live or lanes:
-                    barrier.arrived[index] = barrier.arrived.get(index, 0) + 1
+    def settle(self, barrier: Barrier) -> list[int]:
+        """Turn the lanes of warps that are all there into arrivals; the indices of those warps."""
+        complete = [index for index, lanes in barrier.partial.items() if not self.warps[index].live & ~lanes]
+        for index in complete:
+            del barrier.partial[index]
+            barrier.arrived[index] = barrier.arrived.get(index, 0) + 1
+        return complete
 
     def thread(self, warp: Warp, lane: int) -> Dim3:
         """The thread index of a lane."""

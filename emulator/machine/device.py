@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from emulator.machine.cta import Cta
 from emulator.machine.grid import Grid
@@ -29,23 +30,36 @@ class Limits:
 
 
 @dataclass(eq=False, slots=True)
-class Sm:
-    """What one SM holds at the moment."""
+class Point:
+    """A place in a stream's work that other streams can wait for."""
 
-    index: int
-    ctas: int = 0
-    threads: int = 0
-    warps: int = 0
-    shared: int = 0
+    reached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Work of a stream: a point is reached."""
+
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Work of a stream: go on when a point is reached."""
+
+    point: Point
+
+
+Work = Grid | Record | Wait
 
 
 @dataclass(eq=False)
 class Stream:
-    """Launches and other work that follow each other; `pending` holds grids and callables in order."""
+    """Work that follows each other; grids run, points are reached."""
 
     device: int
     number: int
-    pending: deque[Any] = field(default_factory=deque)
+    pending: deque[Work] = field(default_factory=deque)
     running: Grid | None = None
 
     @property
@@ -54,16 +68,23 @@ class Stream:
 
 
 class DeviceState:
-    """One emulated GPU: SMs, streams, and the CTAs that wait for a place."""
+    """One emulated GPU: SMs, streams, and the CTAs that wait for a place.
+
+    held: what each SM holds, as columns CTAs, threads, warps, bytes of shared memory.
+    """
 
     def __init__(self, index: int, sms: int, arch: str) -> None:
         self.index = index
         self.arch = arch
         self.limits = Limits()
-        self.sms = [Sm(n) for n in range(sms)]
+        self.sms = sms
         self.streams: list[Stream] = [Stream(index, 0)]
         self.grids: list[Grid] = []
-        self._free: list[tuple[int, int]] = [(0, n) for n in range(sms)]
+        self.held: npt.NDArray[np.int64] = np.zeros((sms, 4), dtype=np.int64)
+        limits = self.limits
+        self._room = np.array(
+            [limits.ctas_per_sm, limits.threads_per_sm, limits.warps_per_sm, limits.shared_per_sm], dtype=np.int64
+        )
 
     def new_stream(self) -> Stream:
         """A further stream."""
@@ -71,63 +92,40 @@ class DeviceState:
         self.streams.append(stream)
         return stream
 
-    def needs(self, grid: Grid) -> tuple[int, int, int]:
-        """(threads, warps, shared bytes) of one CTA on its SM."""
+    def needs(self, grid: Grid) -> npt.NDArray[np.int64]:
+        """What one CTA of a grid takes of its SM, as a row of `held`."""
         threads = grid.config.block.count
-        return threads, -(-threads // WARP_SIZE), grid.shared_bytes + self.limits.shared_reserved
+        shared = grid.shared_bytes + self.limits.shared_reserved
+        return np.array([1, threads, -(-threads // WARP_SIZE), shared], dtype=np.int64)
 
-    def _fits(self, sm: Sm, needs: tuple[int, int, int]) -> bool:
-        threads, warps, shared = needs
-        limits = self.limits
-        return (
-            sm.ctas < limits.ctas_per_sm
-            and sm.threads + threads <= limits.threads_per_sm
-            and sm.warps + warps <= limits.warps_per_sm
-            and sm.shared + shared <= limits.shared_per_sm
-        )
+    def most_resident(self, grid: Grid) -> int:
+        """How many CTAs of a grid the empty device holds at once."""
+        return int((self._room // self.needs(grid)).min()) * self.sms
 
     def dispatch(self, grid: Grid) -> list[Cta]:
         """Place the next cluster (or CTA) of a grid on the emptiest SMs; empty if there is no place."""
         count = grid.config.cluster.count if grid.config.cluster else 1
         needs = self.needs(grid)
-        placed: list[Sm] = []
+        placed: list[int] = []
         for _ in range(count):
             sm = self._emptiest(needs)
             if sm is None:
                 for taken in placed:
-                    self._take(taken, needs, -1)
+                    self.held[taken] -= needs
                 return []
-            self._take(sm, needs, 1)
+            self.held[sm] += needs
             placed.append(sm)
         return self._start(grid, placed)
 
-    def _emptiest(self, needs: tuple[int, int, int]) -> Sm | None:
+    def _emptiest(self, needs: npt.NDArray[np.int64]) -> int | None:
         """The SM with the fewest CTAs that has room, the lowest first."""
-        skipped: list[tuple[int, int]] = []
-        found = None
-        while self._free:
-            ctas, index = heapq.heappop(self._free)
-            sm = self.sms[index]
-            if sm.ctas != ctas:
-                continue
-            if self._fits(sm, needs):
-                found = sm
-                break
-            skipped.append((ctas, index))
-        for item in skipped:
-            heapq.heappush(self._free, item)
-        return found
+        fits = (self.held + needs <= self._room).all(axis=1)
+        if not fits.any():
+            return None
+        return int(np.where(fits, self.held[:, 0], self.limits.ctas_per_sm).argmin())
 
-    def _take(self, sm: Sm, needs: tuple[int, int, int], sign: int) -> None:
-        threads, warps, shared = needs
-        sm.ctas += sign
-        sm.threads += sign * threads
-        sm.warps += sign * warps
-        sm.shared += sign * shared
-        heapq.heappush(self._free, (sm.ctas, sm.index))
-
-    def _start(self, grid: Grid, placed: list[Sm]) -> list[Cta]:
-        ctas = [Cta(grid, linear, sm.index) for linear, sm in zip(self._cluster_members(grid), placed, strict=True)]
+    def _start(self, grid: Grid, placed: list[int]) -> list[Cta]:
+        ctas = [Cta(grid, linear, sm) for linear, sm in zip(self._cluster_members(grid), placed, strict=True)]
         for rank, cta in enumerate(ctas):
             cta.cluster, cta.rank = ctas, rank
             grid.resident[cta.linear] = cta
@@ -152,17 +150,6 @@ class DeviceState:
     def retire(self, cta: Cta) -> None:
         """Free the place of a finished CTA."""
         grid = cta.grid
-        self._take(self.sms[cta.sm], self.needs(grid), -1)
+        self.held[cta.sm] -= self.needs(grid)
         del grid.resident[cta.linear]
         grid.finished_ctas += 1
-
-    def occupancy(self) -> list[tuple[int, int, int, int]]:
-        """What every SM holds, for snapshots."""
-        return [(sm.ctas, sm.threads, sm.warps, sm.shared) for sm in self.sms]
-
-    def restore_occupancy(self, saved: list[tuple[int, int, int, int]]) -> None:
-        """Bring back what `occupancy` said."""
-        for sm, numbers in zip(self.sms, saved, strict=True):
-            sm.ctas, sm.threads, sm.warps, sm.shared = numbers
-        self._free = [(sm.ctas, sm.index) for sm in self.sms]
-        heapq.heapify(self._free)

@@ -188,7 +188,7 @@ class ReferenceOps(LaneOps):
         wrong = on & (numbers >= BARRIERS)
         if wrong.any():
             raise self.runner.faults.bad_barrier(self, wrong, f"barrier {numbers[wrong][0]}: there are 0 to 15")
-        wrong = on & (counts % WARP_SIZE != 0) | on & (counts <= 0) if count is not None else on & False
+        wrong = on & ((counts % WARP_SIZE != 0) | (counts == 0) & (not wait))
         if wrong.any():
             text = f"{counts[wrong][0]} threads: a multiple of {WARP_SIZE} is needed"
             raise self.runner.faults.bad_barrier(self, wrong, text)

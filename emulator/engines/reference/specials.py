@@ -60,7 +60,7 @@ def _of_cta(name: str, component: int, warp: Warp, runner: Runner) -> int | bool
         "warpid": warp.index,
         "nwarpid": device.limits.warps_per_sm,
         "smid": cta.sm,
-        "nsmid": len(device.sms),
+        "nsmid": device.sms,
         "gridid": grid.number,
         "is_explicit_cluster": config.cluster is not None,
         "clusterid": Dim3(index.x // cluster.x, index.y // cluster.y, index.z // cluster.z),
