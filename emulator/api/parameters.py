@@ -109,8 +109,7 @@ def _pack_int(program: Program, number: int, parameter: KernelParameter, value: 
         if kind.width == 16:
             raise _refuse(program, number, parameter, f"a Python int for {kind}", "use numpy.float16(x)")
         return struct.pack("<f" if kind.width == 32 else "<d", float(value))
-    low = 0 if kind.kind == "u" else -(1 << kind.width - 1)
-    high = (1 << kind.width - 1) - 1 if kind.kind == "s" else (1 << kind.width) - 1
+    low, high = -(1 << kind.width - 1), (1 << kind.width) - 1  # nvcc declares an `int` as .u32
     if not low <= value <= high:
         raise _refuse(program, number, parameter, f"{value} is beyond {low} .. {high}")
     return (value & ((1 << kind.width) - 1)).to_bytes(kind.bytes, "little")

@@ -6,6 +6,8 @@ instructions of a function and collects its names by block; pass two binds every
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError, Span
 from emulator.isa.registry import Requirement
 from emulator.parse import nodes
@@ -56,9 +58,6 @@ class Linker:
         entry = self.function(self.reach(name))
         while self._pending:
             self._link_function(self.functions[self._pending.pop(0)])
-            if self._indirect and not self._pending:
-                for function in list(self._addressed):
-                    self.reach(function)
         if self.errors:
             raise _raise(self.errors)
         parameters, size = kernel_parameters(entry.node)
@@ -110,17 +109,17 @@ class Linker:
         return CODE_WINDOW + (order + 1) * FUNCTION_STRIDE
 
     def reference_function(self, name: str) -> None:
-        """A function's address was taken."""
-        self._addressed[self._aliases.get(name, name)] = None
+        """A function's address was taken; memory may bring it to an indirect call in any kernel."""
+        self._addressed[self.reach(name)] = None
 
     def reach_addresses(self) -> None:
-        """There is an indirect call: every function whose address is taken can be reached."""
+        """There is an indirect call: every function whose address the module takes can be reached."""
+        if self._indirect:
+            return
         self._indirect = True
-        for item in self.module.items:
-            if isinstance(item, nodes.Variable) and item.initial is not None:
-                for symbol in symbols_of(item.initial):
-                    if symbol.name in self.nodes:
-                        self.reference_function(symbol.name)
+        for name in addresses_taken(self.module):
+            if self._aliases.get(name, name) in self.nodes:
+                self.reference_function(name)
 
     def use_storage(self, storage: Storage) -> Storage:
         """Give a shared variable its place when it is first used."""
@@ -289,6 +288,25 @@ def symbols_of(initial: nodes.Initial) -> list[nodes.SymbolValue]:
     if isinstance(initial, tuple):
         return [symbol for part in initial for symbol in symbols_of(part)]
     return []
+
+
+def addresses_taken(module: nodes.Module) -> list[str]:
+    """The names whose addresses initialisers and instructions anywhere in a module take."""
+    found: dict[str, None] = {}
+    for item in module.items:
+        if isinstance(item, nodes.Variable) and item.initial is not None:
+            found.update((symbol.name, None) for symbol in symbols_of(item.initial))
+        elif isinstance(item, nodes.Function) and item.body is not None:
+            found.update((name, None) for name in _moved_names(item.body))
+    return list(found)
+
+
+def _moved_names(block: nodes.Block) -> Iterator[str]:
+    for node in block.statements:
+        if isinstance(node, nodes.Block):
+            yield from _moved_names(node)
+        elif isinstance(node, nodes.Instruction) and node.opcode.startswith(("mov.", "cvta.")):
+            yield from (operand.name for operand in node.operands if isinstance(operand, nodes.Name))
 
 
 def _raise(errors: list[Diagnostic]) -> PtxError:

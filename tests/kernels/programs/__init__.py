@@ -1,6 +1,6 @@
 """The host sides of the compiled sources: inputs, launches, and what NumPy says must come out."""
 
 from tests.kernels.gpu import PROGRAMS
-from tests.kernels.programs import bytes, matrices, reductions, scans, sorting
+from tests.kernels.programs import bytes, groups, language, matrices, reductions, scans, sorting
 
-__all__ = ["PROGRAMS", "bytes", "matrices", "reductions", "scans", "sorting"]
+__all__ = ["PROGRAMS", "bytes", "groups", "language", "matrices", "reductions", "scans", "sorting"]

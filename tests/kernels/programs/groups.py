@@ -1,0 +1,64 @@
+"""Groups of threads: grids, tiles, votes, matches."""
+
+import numpy as np
+
+from tests.kernels.gpu import Gpu, program, same
+
+
+@program
+def grid_sync(gpu: Gpu) -> None:
+    n = 200
+    values = gpu.integers(1, 50, n, np.int32).astype(np.float32)
+    out = gpu.zeros(n, np.float32)
+    gpu.launch("normalise", 4, 64, gpu.array(values), out, gpu.zeros(4, np.float32), n, cooperative=True)
+    same(out, values / values.sum())
+
+    ring = gpu.bits(100, np.uint32)
+    a, b = gpu.array(ring), gpu.zeros(100, np.uint32)
+    gpu.launch("waves", (2, 2), (8, 4), a, b, 100, 5, cooperative=True)
+    for _ in range(5):
+        ring = np.roll(ring, 1) + np.roll(ring, -1)
+    same(b, ring)
+
+    out32 = gpu.zeros(96, np.uint32)
+    gpu.launch("split", 3, 32, gpu.zeros(96, np.uint32), out32, cooperative=True)
+    rank = np.arange(96)
+    reversed_bits = np.array([int(f"{r:032b}"[::-1], 2) for r in rank])
+    same(out32, reversed_bits ^ (95 - rank) ** 2)
+
+
+@program
+def tiles(gpu: Gpu) -> None:
+    n = 64
+    values = gpu.integers(0, 99, n, np.int32)
+    data = gpu.array(values)
+    out = gpu.zeros((n, 4), np.int32)
+    gpu.launch("sums", 1, n, data, out)
+    same(out, np.stack([np.repeat(values.reshape(-1, size).sum(axis=1), size) for size in (4, 8, 16, 32)], axis=1))
+
+    total, most, before = (gpu.zeros(n, np.int32) for _ in range(3))
+    gpu.launch("by_library", 1, n, data, total, most, before)
+    eights = values.reshape(-1, 8)
+    same(total, np.repeat(eights.sum(axis=1), 8))
+    same(most, np.repeat(eights.max(axis=1), 8))
+    same(before, (np.cumsum(eights, axis=1) - eights).ravel())
+
+    for kernel, key in (("branches", values % 3), ("labels", values & 3)):
+        size, rank, third = (gpu.zeros(n, np.uint32) for _ in range(3))
+        gpu.launch(kernel, 1, n, data, size, rank, third)
+        for t in range(n):
+            warp = np.arange(t // 32 * 32, t // 32 * 32 + 32)
+            peers = warp[key[warp] == key[t]]
+            assert size.numpy()[t] == len(peers)
+            assert rank.numpy()[t] == (peers < t).sum()
+            assert third.numpy()[t] == (peers[0] if kernel == "branches" else values[peers].sum())
+
+    votes = gpu.zeros((n, 6), np.uint32)
+    gpu.launch("votes", 1, n, data, votes)
+    for t in range(n):
+        tile = values[t // 16 * 16 :][:16]
+        place = t % 16
+        ballot = sum(1 << i for i in range(16) if tile[i] & 1)
+        match = sum(1 << i for i in range(16) if tile[i] % 4 == tile[place] % 4)
+        down, up = tile[place + 3 if place < 13 else place], tile[place - 5 if place > 4 else place]
+        assert votes.numpy()[t].tolist() == [(tile > 90).any(), (tile < 100).all(), ballot, match, down, up]
