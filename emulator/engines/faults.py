@@ -142,12 +142,14 @@ class Faults:
         fix = "the mask names the lanes that execute; undefined behaviour on hardware"
         return IllegalBarrier(self._diagnostic("PTX-B0302", text, instruction, facts, fix))
 
-    def stack_overflow(self, warp: Warp, lanes: int, instruction: Instruction, callee: str) -> KernelFault:
-        """Recursion beyond the stack."""
+    def stack_overflow(self, warp: Warp, lanes: int, instruction: Instruction, callee: str | None) -> KernelFault:
+        """Recursion, or an alloca, beyond the stack."""
         depth = int(warp.depth[lanes_of(lanes)].max())
-        facts = (*self._lanes_fact(warp, lanes, instruction), ("depth", f"{depth:,} calls, into {callee}"))
-        text = "the call stack is full"
-        return StackOverflow(self._diagnostic("PTX-T0503", text, instruction, facts, "does the recursion end?"))
+        place = f"{depth:,} calls, into {callee}" if callee else f"{depth:,} calls"
+        facts = (*self._lanes_fact(warp, lanes, instruction), ("depth", place))
+        fix = "does the recursion end?" if callee else f"a lane's stack has {warp.stack_bytes:,} bytes"
+        text = "the call stack is full" if callee else f"{instruction.opcode} leaves the stack"
+        return StackOverflow(self._diagnostic("PTX-T0503", text, instruction, facts, fix))
 
     def illegal_target(self, warp: Warp, lanes: int, instruction: Instruction, why: str) -> KernelFault:
         """An indirect call or branch to nowhere."""

@@ -103,14 +103,19 @@ def _key(ops: Ops, a: Value) -> Value:
     return bits ^ (bits >> a.type.width - 1 & sign_bit(a.type) - 1)
 
 
+def number_of(ops: Ops, a: Value, b: Value, *, least: bool) -> Value:
+    """The smaller or the larger number; the other operand where one is NaN."""
+    chosen = smaller(ops, a, b) if least else smaller(ops, b, a)
+    return ops.select(chosen & ~is_nan(ops, a) | is_nan(ops, b), a, b)
+
+
 def extreme(ops: Ops, i: Variant, a: Value, b: Value, *, least: bool) -> Value:
     """min or max with .NaN and .xorsign.abs (manual, 9.7.3.11): one NaN gives the other operand, unless .NaN."""
     sign = bits_of(ops, a) ^ bits_of(ops, b)
     if i.get("abs"):
         a, b = without_sign(ops, a), without_sign(ops, b)
     nan_a, nan_b = is_nan(ops, a), is_nan(ops, b)
-    chosen = smaller(ops, a, b) if least else smaller(ops, b, a)
-    number = ops.select(chosen & ~nan_a | nan_b, a, b)
+    number = number_of(ops, a, b, least=least)
     if i.get("xorsign"):
         number = ops.view(bits_of(ops, number) | sign & sign_bit(a.type), a.type)
     nan = nan_a | nan_b if i.get("NaN") else nan_a & nan_b

@@ -19,7 +19,8 @@ from typing import Any
 from emulator.ptx_types import TYPES, ScalarType
 
 PRED, U8, U16, U32, U64 = (TYPES[name] for name in ("pred", "u8", "u16", "u32", "u64"))
-S32, S64, B32, B64, F16, F32, F64 = (TYPES[name] for name in ("s32", "s64", "b32", "b64", "f16", "f32", "f64"))
+S32, S64, B32, B64, B128 = (TYPES[name] for name in ("s32", "s64", "b32", "b64", "b128"))
+F16, F32, F64 = (TYPES[name] for name in ("f16", "f32", "f64"))
 
 Number = "Value | int | float"
 
@@ -302,8 +303,31 @@ class Ops(ABC):
         """
 
     @abstractmethod
+    def atomic_vector(
+        self,
+        space: str,
+        operation: str,
+        kind: ScalarType,
+        address: Value,
+        operands: Sequence[Value],
+        sem: str = "relaxed",
+        scope: str = "gpu",
+    ) -> list[Value]:
+        """`atomic` on consecutive elements, an operand each; aligned as a whole, each element atomic for itself."""
+
+    @abstractmethod
+    def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
+        """Copy `size` bytes a lane from global to shared memory (cp.async), aligned to size.
+
+        Only the first `read` (u32) of them are read; the others become zeros.
+        """
+
+    @abstractmethod
     def fence(self, sem: str, scope: str) -> None:
-        """Order memory operations; the reference memory is sequentially consistent already."""
+        """Order memory operations; sem: sc acq_rel acquire release, or proxy.
+
+        The reference memory is sequentially consistent already.
+        """
 
     @abstractmethod
     def to_generic(self, space: str, address: Value) -> Value:
@@ -316,6 +340,14 @@ class Ops(ABC):
     @abstractmethod
     def in_space(self, space: str, address: Value) -> Value:
         """Whether a generic address lies in a space's window."""
+
+    @abstractmethod
+    def stack_top(self) -> Value:
+        """Where the lane's stack in use ends, an address of local memory (u64)."""
+
+    @abstractmethod
+    def set_stack_top(self, address: Value) -> None:
+        """Move the end of the stack in use; beyond the stack's end is a fault."""
 
     # --- control: a mask may be empty --------------------------------------------------------------
 

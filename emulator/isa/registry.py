@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from emulator.ptx_types import ScalarType
 
 Meaning = Callable[..., Any]
 Check = Callable[["Variant"], "str | None"]
+Limit = range | tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Entry:
     kind: "lane" (a function of values, lane by lane), "warp" (sees all lanes), "machine" (memory, barriers,
     control).  sync: the operand with the member mask of a warp rendezvous.  resume: the second half of a
     meaning that waits.  check: a rule that the line cannot say; it returns what is wrong.  removed: from this
-    version on, targets from this one on do not have it any more.
+    version on, targets from this one on do not have it any more.  limits: the numbers that a constant operand may be.
     """
 
     signature: Signature
@@ -65,6 +66,7 @@ class Entry:
     resume: Meaning | None = None
     check: Check | None = None
     removed: Requirement | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
     @property
     def mnemonic(self) -> str:
@@ -163,6 +165,7 @@ def instruction(
     resume: Meaning | None = None,
     check: Check | None = None,
     removed: str = "",
+    limits: Mapping[str, Limit] | None = None,
     loose: bool = False,
     first: str = "",
     **keywords: str,
@@ -171,6 +174,7 @@ def instruction(
 
     section: of the manual.  requires: "7.8 sm_90", the least version and target.  since: the same for single
     modifiers, {".e4m3": "8.1 sm_89"}.  removed: "6.4 sm_70", gone from these targets from that version on.
+    limits: {"size": (4, 8, 16)}, what an operand may be where it is a constant.
     loose: modifiers may come in any order, as ptxas takes them, except that the one named `first` is first.
     """
     compiled = signature(line, loose=loose, first=first, **keywords)
@@ -178,7 +182,7 @@ def instruction(
 
     def register(meaning: Meaning) -> Meaning:
         least, gone = Requirement.parse(requires), Requirement.parse(removed) if removed else None
-        entry = Entry(compiled, meaning, section, kind, least, needs, sync, resume, check, gone)
+        entry = Entry(compiled, meaning, section, kind, least, needs, sync, resume, check, gone, limits or {})
         ENTRIES.setdefault(compiled.mnemonic, []).append(entry)
         lookup.cache_clear()
         return meaning

@@ -10,10 +10,16 @@ results, all others are sources.  An operand has the type of the placeholder `ty
     d="relaxed type"    a register may be wider than the instruction's type (manual, 9.4.1)
     d="packed type"     a register, or a {vector} of smaller ones that is packed into one value (mov)
     d="vec type"        as many elements as the `.vec` modifier says
-    d="type sink"       `_` may stand for the result
+    d="type sink"       `_` may stand for the result or for elements of it
+    d="vec type gaps"   `_` may stand for elements of the result, not for all of it
     c="immediate u32"   a constant
+    n="static u32"      a constant, which a meaning finds as a modifier and not as an argument
     a="special type"    special registers and symbol addresses may stand here (mov, cvt)
     a="register u32"    no constant
+    a="shared generic u64"  a symbol is a shared variable, and stands for its generic address
+    e="hinted b64"      stands there exactly if the modifier `.L2::cache_hint` does
+    a="global narrow unified"   of an address `[a]`: its state space, where no modifier `.ss` names it; whether a
+                        register of 32 bits may hold it, and whether `.unified` may stand behind it
     t="label", "function", "labels", "any"     what no register holds
 
 A video operand `a{.asel}` has a selector, whose keyword lists what it admits as regular expressions
@@ -30,7 +36,10 @@ from typing import Any
 from emulator.ptx_types import TYPES, ScalarType, bits_type
 
 RESULTS = ("d", "p", "q", "f", "dst")
-FLAGS = ("wide", "relaxed", "packed", "vec", "sink", "immediate", "register", "special")
+FLAGS = (
+    "wide", "relaxed", "packed", "vec", "sink", "gaps", "immediate", "static", "register", "special", "hinted",
+    "shared", "generic",
+)  # fmt: skip
 KINDS = ("label", "labels", "function", "prototype", "any", "group", "texture")
 
 
@@ -239,6 +248,8 @@ def _results_first(operands: Iterable[OperandSpec | OperandPair]) -> tuple[Opera
 def _operand_attributes(operands: Iterable[OperandSpec | OperandPair]) -> Iterator[str]:
     """The modifiers that stand at operands."""
     for spec in operands:
+        if isinstance(spec, OperandSpec) and "static" in spec.flags:
+            yield spec.name
         if isinstance(spec, OperandSpec) and spec.selector is not None:
             yield spec.selector.name
         if isinstance(spec, OperandSpec) and spec.minus:

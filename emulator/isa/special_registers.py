@@ -10,7 +10,10 @@ from emulator.ptx_types import TYPES, ScalarType
 
 @dataclass(frozen=True, slots=True)
 class SpecialRegister:
-    """A special register: its type, whether it has .x .y .z .w, whether it changes during a run."""
+    """A special register: its type, whether it has .x .y .z .w, whether it changes during a run.
+
+    narrow: the widths of its type in earlier versions of PTX, which mov still takes (manual, 10).
+    """
 
     name: str
     type: ScalarType
@@ -18,8 +21,10 @@ class SpecialRegister:
     volatile: bool
     meaning: str
     requires: Requirement
+    narrow: tuple[int, ...] = ()
 
 
+NARROW = {"tid": (16,), "ntid": (16,), "ctaid": (16,), "nctaid": (16,), "gridid": (16, 32)}
 _ROWS = """
 tid                 u32 v -  thread index in its CTA                              | 1.0
 ntid                u32 v -  threads of a CTA in each dimension                   | 1.0
@@ -67,7 +72,13 @@ def _table() -> dict[str, SpecialRegister]:
         head, _, needs = line.partition("|")
         name, kind, vector, volatile, meaning = head.split(None, 4)
         table[name] = SpecialRegister(
-            name, TYPES[kind], vector == "v", volatile == "c", meaning.strip(), Requirement.parse(needs)
+            name,
+            TYPES[kind],
+            vector == "v",
+            volatile == "c",
+            meaning.strip(),
+            Requirement.parse(needs),
+            NARROW.get(name, ()),
         )
     for number in range(32):
         name = f"envreg{number}"

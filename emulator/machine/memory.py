@@ -29,6 +29,7 @@ Bytes = npt.NDArray[np.uint8]
 PARAM_WINDOW = 0x6D00_0000_0000
 LOCAL_WINDOW = 0x6E00_0000_0000
 SHARED_WINDOW = 0x6F00_0000_0000
+WINDOWS = {"shared": SHARED_WINDOW, "shared::cluster": SHARED_WINDOW, "local": LOCAL_WINDOW, "param": PARAM_WINDOW}
 WINDOW_BYTES = 1 << 32
 DEVICE_BASE = 0x7000_0000_0000
 DEVICE_STRIDE = 1 << 36
@@ -72,6 +73,7 @@ class AddressSpace:
         self.devices = devices
         self.limit = limit
         self.used = 0
+        self.epoch = 0  # counts changes of the allocations
         self.stride, self._map = _reserve(devices)
         self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
         self.dirty: Bytes = np.zeros(len(self.bytes) >> PAGE_SHIFT, dtype=np.uint8)
@@ -109,6 +111,7 @@ class AddressSpace:
         self._bases.insert(at, address)
         self._allocations.insert(at, allocation)
         self.used += size
+        self.epoch += 1
         return allocation
 
     def _place(self, device: int, size: int, align: int, kind: str) -> int:
@@ -138,6 +141,7 @@ class AddressSpace:
             raise ValueError(f"{allocation.name} is freed already")
         del self._bases[at], self._allocations[at]
         self.used -= allocation.size
+        self.epoch += 1
         self.view(allocation.base, allocation.size)[:] = 0
 
     def find(self, address: int) -> Allocation | None:
@@ -203,6 +207,7 @@ class AddressSpace:
         self._bases, self._allocations = list(bases), list(allocations)
         self._next, self._next_const = list(cursors), list(const_cursors)
         self.used = snapshot.used
+        self.epoch += 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)

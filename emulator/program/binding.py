@@ -6,15 +6,15 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator.isa.registry import Variant
+from emulator.isa.registry import Limit, Variant
 from emulator.isa.signature import OperandSpec
 from emulator.isa.special_registers import COMPONENTS, SPECIAL_REGISTERS
 from emulator.parse import nodes
+from emulator.program.layout import element_bytes
 from emulator.program.operands import (
     Elements,
     FunctionAddress,
     Immediate,
-    Memory,
     Operand,
     Packed,
     Register,
@@ -23,9 +23,10 @@ from emulator.program.operands import (
     Storage,
     Symbol,
     Targets,
+    space_of,
 )
 from emulator.program.scopes import Scope, nearest
-from emulator.ptx_types import TYPES, ScalarType, bits_type
+from emulator.ptx_types import ScalarType, bits_type
 
 if TYPE_CHECKING:
     from emulator.program.link import Linker
@@ -52,9 +53,7 @@ class Context:
 
 
 def bind(context: Context, spec: OperandSpec, node: nodes.Operand) -> Operand:
-    """Bind an operand of any kind."""
-    if spec.kind == "address":
-        return bind_address(context, spec, node)
+    """Bind an operand that is no address."""
     if spec.kind == "label":
         return _bind_label(context, spec, node)
     if spec.kind == "labels":
@@ -69,20 +68,33 @@ def bind(context: Context, spec: OperandSpec, node: nodes.Operand) -> Operand:
     return _bind_value(context, spec, node, kind, negated)
 
 
+def bind_constant(context: Context, spec: OperandSpec, node: nodes.Operand) -> int:
+    """The number of an operand that is a constant."""
+    place = bind(context, spec, node).place
+    assert isinstance(place, Immediate)
+    return place.bits
+
+
 def _bind_value(
     context: Context, spec: OperandSpec, node: nodes.Operand, kind: ScalarType, negated: bool = False
 ) -> Operand:
     count = _element_count(context, spec)
+    if isinstance(node, nodes.Vector) and "vec" in spec.flags and count is None and len(node.elements) == 1:
+        node = node.elements[0]  # Triton writes ld.global.b32 {%r1}, [%rd1], and ptxas takes it
     if isinstance(node, nodes.Vector):
         return _bind_vector(context, spec, node, kind, count)
     if isinstance(node, (nodes.Integer, nodes.Float)):
         if spec.is_result:
             raise Mismatch("PTX-P0113", f"the result of {context.variant.opcode} is a constant", help="use a register")
+        _check_limit(context, spec, node)
         return Operand(spec.name, kind, Immediate(constant_bits(node, kind)), negated)
-    if "immediate" in spec.flags:
+    if spec.flags & {"immediate", "static"}:
         raise Mismatch("PTX-P0113", f"operand {spec.name} of {context.variant.opcode} is a constant expression")
     if isinstance(node, nodes.Offset):
         return Operand(spec.name, kind, _symbol_address(context, spec, node.base, node.offset, kind), negated)
+    if isinstance(node, nodes.Element):
+        offset = element_offset(context, node)
+        return Operand(spec.name, kind, _symbol_address(context, spec, node.base, offset, kind), negated)
     if isinstance(node, nodes.Negative):
         raise Mismatch("PTX-P0113", f"{context.variant.opcode} does not take a negated register", help="use neg first")
     if not isinstance(node, nodes.Name):
@@ -95,6 +107,37 @@ def _bind_value(
     if count is not None and count > 1 and not isinstance(place, Elements):
         raise Mismatch("PTX-P0113", f"a vector of {count} registers is needed here", help="write {a, b, ...}")
     return Operand(spec.name, kind, place, negated)
+
+
+def element_offset(context: Context, node: nodes.Element) -> int:
+    """Where `a[n]` lies in an array, in bytes (manual, 6.4.2)."""
+    found = context.scope.find(node.base.name)
+    if found is None:
+        raise undefined(context, node.base.name)
+    if not isinstance(found, Storage) or found.node is None:
+        raise Mismatch("PTX-P0113", f"{node.base.name} is no array", depth=20)
+    if not isinstance(node.index, nodes.Integer):
+        text = f"an index in a register, as in {node.base.name}[%r], is not executed yet"
+        raise Mismatch("PTX-P0113", text, depth=20, help="compute the address in a register")
+    return node.index.value * element_bytes(found.node)
+
+
+def _check_limit(context: Context, spec: OperandSpec, node: nodes.Integer | nodes.Float) -> None:
+    """The numbers that a constant may be."""
+    limit = context.variant.entry.limits.get(spec.name)
+    if "register" in spec.flags:
+        text = f"operand {spec.name} of {context.variant.opcode} is a register, not a constant"
+        raise Mismatch("PTX-P0113", text, help="move the constant to a register first")
+    if limit is not None and isinstance(node, nodes.Integer) and node.value not in limit:
+        text = f"operand {spec.name} of {context.variant.opcode} cannot be {node.value}"
+        raise Mismatch("PTX-P0115", text, depth=20, help=f"it is {_describe_limit(limit)}")
+
+
+def _describe_limit(limit: Limit) -> str:
+    if isinstance(limit, tuple):
+        return " or ".join(map(str, limit[:4])) + (" ..." if len(limit) > 4 else "")
+    steps = f" in steps of {limit.step}" if limit.step > 1 else ""
+    return f"{limit.start} to {limit[-1]}{steps}"
 
 
 def _element_count(context: Context, spec: OperandSpec) -> int | None:
@@ -116,17 +159,20 @@ def _bind_vector(
     context: Context, spec: OperandSpec, node: nodes.Vector, kind: ScalarType, count: int | None
 ) -> Operand:
     size = len(node.elements)
+    if all(isinstance(element, nodes.Name) and element.name == "_" for element in node.elements):
+        raise Mismatch("PTX-P0113", "a vector needs one register at least", help="name the elements that you need")
     if "packed" in spec.flags and count is None:
         if size not in (2, 4, 8) or kind.width % size:
             raise Mismatch("PTX-P0113", f"{size} elements cannot make up one {kind}")
         part = bits_type(kind.width // size)
-        single = OperandSpec(spec.name, "value", part.name, frozenset({"sink"}))
+        single = OperandSpec(spec.name, "value", part.name, spec.flags & {"special"} | {"sink"})
         return Operand(spec.name, kind, Packed(tuple(_bind_value(context, single, e, part) for e in node.elements)))
     if count is None:
         raise Mismatch("PTX-P0113", f"{context.variant.opcode} takes no vector as operand {spec.name}")
     if size != count:
         raise Mismatch("PTX-P0113", f"a vector of {count} is needed, found {size} elements")
-    single = OperandSpec(spec.name, "value", spec.type_name, spec.flags - {"vec", "wide", "packed"})
+    flags = spec.flags - {"vec", "wide", "packed", "gaps"} | ({"sink"} if "gaps" in spec.flags else set())
+    single = OperandSpec(spec.name, "value", spec.type_name, flags)
     return Operand(spec.name, kind, Elements(tuple(_bind_value(context, single, e, kind) for e in node.elements)))
 
 
@@ -161,7 +207,7 @@ def _float_bits(node: nodes.Float, width: int) -> int:
 
 def _name_place(
     context: Context, spec: OperandSpec, node: nodes.Name, kind: ScalarType
-) -> Register | Special | Symbol | FunctionAddress | Elements:
+) -> Register | Special | Symbol | FunctionAddress | Elements | Packed:
     found = context.scope.find(node.name)
     if isinstance(found, Register):
         if node.component is not None:
@@ -187,13 +233,16 @@ def undefined(context: Context, name: str) -> Mismatch:
 
 def _vector_register(
     context: Context, spec: OperandSpec, node: nodes.Name, found: tuple[Register, ...], kind: ScalarType
-) -> Register | Elements:
+) -> Register | Elements | Packed:
     if node.component is None:
-        if _element_count(context, spec) is None:
+        packed = "packed" in spec.flags and kind.width % len(found) == 0
+        if _element_count(context, spec) is None and not packed:
             raise Mismatch("PTX-P0113", f"{node.name} is a vector", help=f"name an element: {node.name}.x")
+        part = bits_type(kind.width // len(found)) if packed else kind
         for register in found:
-            check_register(context.variant, spec, register, kind)
-        return Elements(tuple(Operand(spec.name, kind, register) for register in found))
+            check_register(context.variant, spec, register, part)
+        parts = tuple(Operand(spec.name, part, register) for register in found)
+        return Packed(parts) if packed else Elements(parts)
     index = COMPONENTS.get(node.component)
     if index is None or index >= len(found):
         raise Mismatch("PTX-P0113", f"{node.name} has no element .{node.component}")
@@ -207,7 +256,7 @@ def _special(context: Context, spec: OperandSpec, node: nodes.Name, kind: Scalar
         text = f"the special register {node.name} cannot be operand {spec.name} of {context.variant.opcode}"
         raise Mismatch("PTX-P0113", text, help=f"copy it first: mov.{row.type.name} %r, {node.name};")
     context.linker.require(row.requires, f"the special register {node.name}")
-    if row.type.width != kind.width and not (kind.width == 16 and row.vector and row.type.width == 32):
+    if row.type.width != kind.width and kind.width not in row.narrow:
         raise Mismatch("PTX-P0114", f"{node.name} is {row.type}, {context.variant.opcode} takes {kind}")
     if kind.kind not in "usbp":
         raise Mismatch("PTX-P0114", f"{node.name} is {row.type}, {context.variant.opcode} takes {kind}")
@@ -217,9 +266,9 @@ def _special(context: Context, spec: OperandSpec, node: nodes.Name, kind: Scalar
         return Special(row.name, row.type)
     if node.component is None:
         count = _element_count(context, spec)
-        if count is None:
-            raise Mismatch("PTX-P0113", f"{node.name} is a vector", help=f"name an element: {node.name}.x")
-        return Elements(tuple(Operand(spec.name, kind, Special(row.name, row.type, n)) for n in range(count)))
+        if count != 4:
+            raise Mismatch("PTX-P0113", f"{node.name} is a vector of four", help=f"name an element: {node.name}.x")
+        return Elements(tuple(Operand(spec.name, kind, Special(row.name, row.type, n)) for n in range(4)))
     if node.component not in COMPONENTS:
         raise Mismatch("PTX-P0113", f"{node.name} has no element .{node.component}")
     return Special(row.name, row.type, COMPONENTS[node.component])
@@ -240,16 +289,26 @@ def _symbol_address(
         raise Mismatch("PTX-P0113", text, help=fix)
     if kind.width not in (32, 64) or kind.kind not in "usb":
         raise Mismatch("PTX-P0114", f"an address does not fit {kind}", help="use mov.u64 (or mov.u32 for shared)")
+    _check_named_space(context, spec, found)
     if isinstance(found, FunctionAddress):
         context.linker.reference_function(found.name)
         return found
-    return Symbol(context.linker.use_storage(found), addend)
+    return Symbol(context.linker.use_storage(found), addend, generic="generic" in spec.flags)
+
+
+def _check_named_space(context: Context, spec: OperandSpec, found: Storage | FunctionAddress) -> None:
+    """The variable whose address is taken lies in the space that the instruction names (cvta, mapa)."""
+    named = "shared" if "shared" in spec.flags else context.variant.get("space")
+    own = space_of(found) if isinstance(found, Storage) else "function"
+    if isinstance(named, str) and named.partition("::")[0] != own:
+        text = f"{found.name} is no variable of .{named}"
+        raise Mismatch("PTX-P0113", text, depth=20, help="" if own == "function" else f"it is in .{own}")
 
 
 def check_register(variant: Variant, spec: OperandSpec, register: Register, kind: ScalarType) -> None:
     """The size and class rules of the manual's 6.1, 9.4.1 and table 27/28, as ptxas applies them."""
     have = register.type
-    if not _fits(have, kind, "relaxed" in spec.flags):
+    if not _fits(have, kind, "relaxed" in spec.flags, spec.type_name == kind.name):
         fix = ""
         if have.width == kind.width and (have.is_float or kind.is_float):
             fix = f"copy the bits first: mov.b{kind.width}"
@@ -259,69 +318,21 @@ def check_register(variant: Variant, spec: OperandSpec, register: Register, kind
         raise Mismatch("PTX-P0114", text, depth=10, help=fix)
 
 
-def _fits(have: ScalarType, want: ScalarType, relaxed: bool) -> bool:
+def _fits(have: ScalarType, want: ScalarType, relaxed: bool, fixed: bool) -> bool:
+    """Whether a register can be an operand; fixed: the operand has its type whatever the instruction's is.
+
+    .f16x2 registers are as good as .b32 ones for integers of the instruction's type; alternate floats and packed
+    types live in untyped registers.
+    """
     if have.kind == "p" or want.kind == "p":
         return have.kind == want.kind
     if have.width != want.width and not (relaxed and have.width > want.width):
         return False
-    if want.kind in "bv" or have.kind in "bv":
+    if have.kind == "b" or want.kind == "b" or have.name == want.name:
         return True
-    if want.kind in "us":
-        return have.kind in "us"
-    if want.kind == "f":
-        return have.name == want.name
-    return have.name == want.name
-
-
-def bind_address(context: Context, spec: OperandSpec, node: nodes.Operand) -> Operand:
-    """`[a]`, `[a+4]`, `[sym+8]`, `[16]`."""
-    if not isinstance(node, nodes.Address):
-        text = f"operand {spec.name} of {context.variant.opcode} is an address in brackets"
-        raise Mismatch("PTX-P0113", text, help="write [%rd1]")
-    if len(node.elements) != 1:
-        raise Mismatch("PTX-P0113", f"{context.variant.opcode} takes one address between the brackets")
-    inner, offset = _split_offset(node.elements[0])
-    if isinstance(inner, nodes.Integer):
-        if _space(context.variant) != "local":
-            raise Mismatch("PTX-P0113", "a constant address is allowed for .local only", help="put it into a register")
-        return Operand(spec.name, TYPES["u64"], Memory(Immediate(inner.value & (2**64 - 1)), offset))
-    if not isinstance(inner, nodes.Name):
-        raise Mismatch("PTX-P0113", "an address is a register or variable and a constant offset")
-    found = context.scope.find(inner.name)
-    if isinstance(found, Storage):
-        _check_space(context, found)
-        return Operand(spec.name, TYPES["u64"], Memory(Symbol(context.linker.use_storage(found)), offset))
-    if isinstance(found, tuple) and inner.component is not None:
-        place = _vector_register(context, OperandSpec("a", type_name="b64"), inner, found, found[0].type)
-        found = place if isinstance(place, Register) else None
-    if not isinstance(found, Register):
-        if found is None:
-            raise undefined(context, inner.name)
-        raise Mismatch("PTX-P0113", f"{inner.name} is no variable that can be accessed")
-    if found.type.kind not in "usb" or found.type.width not in (32, 64):
-        raise Mismatch("PTX-P0114", f"an address cannot be in {inner.name}, which is {found.type}")
-    return Operand(spec.name, TYPES["u64"], Memory(found, offset))
-
-
-def _split_offset(node: nodes.Operand) -> tuple[nodes.Operand, int]:
-    """(base, offset) of what stands between the brackets."""
-    return (node.base, node.offset) if isinstance(node, nodes.Offset) else (node, 0)
-
-
-def _space(variant: Variant) -> str:
-    """The state space that an instruction names, without `::cta` and the like; "generic" if it names none."""
-    space = variant.get("ss") or "generic"
-    return str(space).partition("::")[0]
-
-
-def _check_space(context: Context, storage: Storage) -> None:
-    space = _space(context.variant)
-    names = {"frame": ("local", "param"), "param": ("param",)}.get(storage.space, (storage.space,))
-    if storage.node is not None and storage.space == "frame":
-        names = (storage.node.space if storage.node.space != "reg" else "param",)
-    if space not in names and space != "generic":
-        text = f"{storage.name} is in .{names[0]}, {context.variant.opcode} accesses .{space}"
-        raise Mismatch("PTX-P0113", text, help=f"use .{names[0]}", depth=20)
+    if have.kind == "v":
+        return want.name in ("u16x2", "s16x2") or (want.is_integer and not fixed)
+    return have.is_integer and want.is_integer
 
 
 def _bind_label(context: Context, spec: OperandSpec, node: nodes.Operand) -> Operand:

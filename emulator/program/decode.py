@@ -12,7 +12,7 @@ from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError, Sourc
 from emulator.isa.registry import Variant, lookup
 from emulator.isa.signature import OperandPair, OperandSpec
 from emulator.parse import nodes, operand_spans
-from emulator.program import binding, calls
+from emulator.program import addresses, binding, calls
 from emulator.program.explain_failure import unknown_opcode
 from emulator.program.instruction import FunctionInfo, Instruction
 from emulator.program.operands import Operand, Register
@@ -60,31 +60,53 @@ def _bind(
     context = binding.Context(variant, scope, linker)
     results: list[Operand | None] = []
     sources: list[Operand] = []
+    constants: dict[str, int] = {}
     index = 0
     for spec in entry.signature.operands:
-        if isinstance(spec, OperandSpec) and spec.optional and len(node.operands) - index <= _needed(variant, spec):
+        if isinstance(spec, OperandSpec) and spec.optional and _is_absent(variant, spec, len(node.operands) - index):
             continue
+        if index == len(node.operands):
+            text = f"{node.opcode} needs a cache policy behind its other operands"
+            raise binding.Mismatch("PTX-P0112", text, None, depth=20)
         operand = node.operands[index]
         try:
-            _bind_one(context, spec, operand, results, sources)
+            if isinstance(spec, OperandSpec) and "static" in spec.flags:
+                constants[spec.name] = binding.bind_constant(context, spec, operand)
+            else:
+                _bind_one(context, spec, operand, results, sources)
         except binding.Mismatch as mismatch:
             mismatch.operand = index if mismatch.operand is None else mismatch.operand
             mismatch.depth += index
             raise
         index += 1
     if index != len(node.operands):
-        raise binding.Mismatch("PTX-P0112", f"{node.opcode} does not take operand {index + 1}", index, depth=index)
+        fix = "a cache policy needs the modifier .L2::cache_hint" if _takes_policy(variant) else ""
+        text = f"{node.opcode} does not take operand {index + 1}"
+        raise binding.Mismatch("PTX-P0112", text, index, depth=index, help=fix)
+    variant = variant.with_modifiers(constants)
     fault = entry.check(variant) if entry.check else None
     if fault:
         raise binding.Mismatch("PTX-P0102", fault, None, depth=100)
     return Instruction(pc, variant, tuple(results), tuple(sources), None, False, node, function)
 
 
-def _needed(variant: Variant, spec: OperandSpec) -> int:
-    """How many operands the parts of the line behind an optional operand need."""
+def _is_absent(variant: Variant, spec: OperandSpec, left: int) -> bool:
+    """Whether an optional operand is left out, when so many operands are left."""
+    if "hinted" in spec.flags:
+        return not variant.get("L2_cache_hint")
     operands = variant.entry.signature.operands
     behind = operands[operands.index(spec) + 1 :]
-    return sum(not (isinstance(other, OperandSpec) and other.optional) for other in behind)
+    return left <= sum(_is_needed(variant, other) for other in behind)
+
+
+def _is_needed(variant: Variant, spec: OperandSpec | OperandPair) -> bool:
+    if isinstance(spec, OperandPair) or not spec.optional:
+        return True
+    return "hinted" in spec.flags and bool(variant.get("L2_cache_hint"))
+
+
+def _takes_policy(variant: Variant) -> bool:
+    return any(isinstance(spec, OperandSpec) and "hinted" in spec.flags for spec in variant.entry.signature.operands)
 
 
 def _bind_one(
@@ -95,7 +117,8 @@ def _bind_one(
     sources: list[Operand],
 ) -> None:
     if isinstance(spec, OperandSpec):
-        operand = binding.bind(context, spec, node)
+        bind = addresses.bind_address if spec.kind == "address" else binding.bind
+        operand = bind(context, spec, node)
         (results if spec.is_result else sources).append(operand)
         return
     if isinstance(node, nodes.Pair):

@@ -58,13 +58,27 @@ class Storage:
     offset: int = -1
     node: Variable | None = field(default=None, repr=False)
 
+    @property
+    def is_unified(self) -> bool:
+        """Whether it has the attribute .unified (manual, 5.4.8)."""
+        return self.node is not None and any(word.startswith("unified") for word in self.node.attributes)
+
+
+def space_of(storage: Storage) -> str:
+    """The state space that accesses to a variable name: "local" or "param" for one of a frame."""
+    if storage.space != "frame":
+        return storage.space
+    space = storage.node.space if storage.node is not None else "local"
+    return "param" if space == "reg" else space
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """The address of a variable, and a constant number of bytes."""
+    """The address of a variable in its own state space or as a generic one, and a constant number of bytes."""
 
     storage: Storage
     addend: int = 0
+    generic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,20 +37,23 @@ class Piece:
 
 
 class Access:
-    """One memory instruction of one warp."""
+    """One memory instruction of one warp; align: what the addresses are multiples of, the size if not said."""
 
-    def __init__(self, warp: Warp, memory: m.AddressSpace, space: str, addresses: Addresses, size: int) -> None:
+    def __init__(
+        self, warp: Warp, memory: m.AddressSpace, space: str, addresses: Addresses, size: int, align: int = 0
+    ) -> None:
         self.warp = warp
         self.memory = memory
         self.space = space
         self.addresses = addresses
         self.size = size
+        self.align = align or size
 
     def pieces(self, lanes: Lanes, *, write: bool) -> list[Piece]:
         """Where the bytes of these lanes lie; AccessFault if any lane must not go there."""
         if not lanes.any():
             return []
-        bad = lanes & (self.addresses % np.uint64(self.size) != 0)
+        bad = lanes & (self.addresses % np.uint64(self.align) != 0)
         if bad.any():
             raise self._fault("misaligned", bad, write)
         return [piece for name, part in self._by_space(lanes) for piece in self._in_space(name, part, write)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from emulator.program.operands import (
     Special,
     Storage,
     Symbol,
+    space_of,
 )
 from emulator.ptx_types import WARP_SIZE, ScalarType, bits_type
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from emulator.engines.reference.ops import ReferenceOps
 
 Row = Any
+ADDRESS_MASK = 2**64 - 1
 
 
 def register_row(warp: Warp, register: Register) -> Row:
@@ -69,6 +72,11 @@ def _row(ops: ReferenceOps, place: Any, kind: ScalarType) -> Row:
     raise TypeError(f"cannot read {place!r}")
 
 
+def constant_row(ops: ReferenceOps, place: Immediate | Special | Symbol, kind: ScalarType) -> Row:
+    """The row of a place that no instruction can change."""
+    return _row(ops, place, kind)
+
+
 def _constant(bits: int, kind: ScalarType) -> Row:
     if kind.kind == "f":
         return constant(bits_type(kind.width), bits, WARP_SIZE, False).view(dtype_of(kind))
@@ -92,13 +100,14 @@ def _pack(ops: ReferenceOps, place: Packed, kind: ScalarType) -> Row:
 
 
 def symbol_address(ops: ReferenceOps, place: Symbol) -> Row:
-    """The address of a variable in its own state space, as u64."""
+    """The address of a variable in its own state space or, if the symbol says so, a generic one, as u64."""
     storage, addend = place.storage, place.addend
+    window = np.uint64(m.WINDOWS.get(space_of(storage), 0) if place.generic else 0)
     if storage.space == "frame":
-        offset = ops.warp.frame.astype(np.uint64) + np.uint64(storage.offset + addend)
-        is_param = storage.node is not None and storage.node.space == "param"
-        return offset | np.uint64(m.FRAME_FLAG) if is_param else offset
-    return np.full(WARP_SIZE, fixed_address(ops, storage) + addend, dtype=np.uint64)
+        offset = ops.warp.frame.astype(np.uint64) + np.uint64(storage.offset + addend & ADDRESS_MASK)
+        is_param = space_of(storage) == "param"
+        return window + (offset | np.uint64(m.FRAME_FLAG) if is_param else offset)
+    return np.full(WARP_SIZE, fixed_address(ops, storage) + addend & ADDRESS_MASK, dtype=np.uint64) + window
 
 
 def fixed_address(ops: ReferenceOps, storage: Storage) -> int:
@@ -116,9 +125,9 @@ def _address(ops: ReferenceOps, place: Memory) -> Row:
     """The address between brackets, as u64; 32-bit registers wrap at 32 bits."""
     base = place.base
     if isinstance(base, Symbol):
-        return symbol_address(ops, Symbol(base.storage, base.addend + place.offset))
+        return symbol_address(ops, replace(base, addend=base.addend + place.offset))
     if isinstance(base, Immediate):
-        return np.full(WARP_SIZE, (base.bits + place.offset) & (2**64 - 1), dtype=np.uint64)
+        return np.full(WARP_SIZE, base.bits + place.offset & ADDRESS_MASK, dtype=np.uint64)
     row = register_row(ops.warp, base).view(unsigned_of(base.type.width))
     if place.offset:
         row = row + row.dtype.type(place.offset & ((1 << base.type.width) - 1))

@@ -6,17 +6,18 @@ lanes' pcs and note in `moved` which lanes they took along.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.engines.reference import calls
 from emulator.engines.reference.access import Access, gather, raw_bytes, scatter
-from emulator.engines.reference.atomics import combine
 from emulator.engines.reference.lane_ops import LaneOps, dtype_of
 from emulator.engines.reference.specials import special_row
 from emulator.isa.ops import PRED, U32, U64, Value
+from emulator.isa.reductions import combine
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine import memory as m
 from emulator.machine.cta import BARRIERS
@@ -28,7 +29,8 @@ from emulator.ptx_types import WARP_SIZE, ScalarType
 if TYPE_CHECKING:
     from emulator.engines.run import Runner
 
-WINDOWS = {"shared": m.SHARED_WINDOW, "local": m.LOCAL_WINDOW, "param": m.PARAM_WINDOW}
+Bytes = npt.NDArray[np.uint8]
+Change = Callable[[list[Value], Value], list[Value]]
 
 
 class ReferenceOps(LaneOps):
@@ -55,31 +57,37 @@ class ReferenceOps(LaneOps):
 
     # --- memory ----------------------------------------------------------------------------------
 
-    def _access(self, space: str, address: Value, size: int) -> Access:
-        return Access(self.warp, self.runner.memory, space, address.data, size)
+    def _access(self, space: str, address: Value, size: int, align: int = 0) -> Access:
+        return Access(self.warp, self.runner.memory, space, address.data, size, align)
 
     def load(
         self, space: str, kind: ScalarType, address: Value, count: int = 1, sem: str = "weak", scope: str = ""
     ) -> list[Value]:
         """Consecutive elements from each executing lane's address."""
-        size = kind.bytes * count
-        pieces = self._access(space, address, size).pieces(self.lanes.data, write=False)
-        self.runner.note_access("r", self, space, address.data, size)
-        data = gather(pieces, size)
-        return [self._element(kind, data[:, n * kind.bytes : (n + 1) * kind.bytes]) for n in range(count)]
+        return self._elements(kind, self._read(space, address, kind.bytes * count), count)
 
-    def _element(self, kind: ScalarType, data: Any) -> Value:
-        row = np.ascontiguousarray(data).view(dtype_of(kind))
-        return self.row(kind, row if kind.width == 128 else row[:, 0])
+    def _read(self, space: str, address: Value, size: int, align: int = 0) -> Bytes:
+        """(32, size) bytes; zeros in lanes off."""
+        pieces = self._access(space, address, size, align).pieces(self.lanes.data, write=False)
+        self.runner.note_access("r", self, space, address.data, size)
+        return gather(pieces, size)
+
+    def _elements(self, kind: ScalarType, data: Any, count: int) -> list[Value]:
+        """(32, size) bytes as values of a type."""
+        parts = np.split(data, count, axis=1)
+        rows = [np.ascontiguousarray(part).view(dtype_of(kind)) for part in parts]
+        return [self.row(kind, row if kind.width == 128 else row[:, 0]) for row in rows]
 
     def store(
         self, space: str, kind: ScalarType, address: Value, values: Sequence[Value], sem: str = "weak", scope: str = ""
     ) -> None:
         """Consecutive elements at each executing lane's address, lower lanes first."""
-        size = kind.bytes * len(values)
+        self._write(space, address, np.concatenate([raw_bytes(value.data, kind.bytes) for value in values], axis=1))
+
+    def _write(self, space: str, address: Value, data: Bytes) -> None:
+        size = data.shape[1]
         pieces = self._access(space, address, size).pieces(self.lanes.data, write=True)
         self.runner.note_access("w", self, space, address.data, size)
-        data = np.concatenate([raw_bytes(value.data, kind.bytes) for value in values], axis=1)
         if scatter(pieces, data) and space not in ("local", "param"):
             self.runner.progress += 1
 
@@ -94,36 +102,77 @@ class ReferenceOps(LaneOps):
         scope: str = "gpu",
     ) -> Value:
         """Read, modify, write, lane by lane: lanes with one address in rounds, the lowest lane first."""
-        access = self._access(space, address, kind.bytes)
+
+        def change(old: list[Value], in_global: Value) -> list[Value]:
+            return [combine(self, operation, kind, old[0], operands, in_global)]
+
+        return self._modify(space, kind, address, 1, change)[0]
+
+    def atomic_vector(
+        self,
+        space: str,
+        operation: str,
+        kind: ScalarType,
+        address: Value,
+        operands: Sequence[Value],
+        sem: str = "relaxed",
+        scope: str = "gpu",
+    ) -> list[Value]:
+        """`atomic` on consecutive elements; all elements of a lane in one round."""
+
+        def change(old: list[Value], in_global: Value) -> list[Value]:
+            pairs = zip(old, operands, strict=True)
+            return [combine(self, operation, kind, now, [b], in_global) for now, b in pairs]
+
+        return self._modify(space, kind, address, len(operands), change)
+
+    def _modify(self, space: str, kind: ScalarType, address: Value, count: int, change: Change) -> list[Value]:
+        """Replace `count` elements at each lane's address by what `change` makes of them; the old ones."""
+        size = kind.bytes * count
+        access = self._access(space, address, size)
         pieces = access.pieces(self.lanes.data, write=True)
-        self.runner.note_access("a", self, space, address.data, kind.bytes)
-        old = np.zeros((WARP_SIZE, kind.bytes), dtype=np.uint8)
-        flush = any(piece.dirty is not None for piece in pieces)
+        self.runner.note_access("a", self, space, address.data, size)
+        old = np.zeros((WARP_SIZE, size), dtype=np.uint8)
+        tracked = [piece.lanes for piece in pieces if piece.dirty is not None]
+        in_global = self.row(PRED, np.logical_or.reduce([np.zeros(WARP_SIZE, np.bool_), *tracked]))
         for lanes in _rounds(self.lanes.data, address.data):
             parts = access.pieces(lanes, write=True)
-            now = gather(parts, kind.bytes)
-            new = combine(self, operation, kind, self._element(kind, now), operands, flush)
-            if scatter(parts, raw_bytes(new.data, kind.bytes)):
+            now = gather(parts, size)
+            new = change(self._elements(kind, now, count), in_global)
+            if scatter(parts, np.concatenate([raw_bytes(value.data, kind.bytes) for value in new], axis=1)):
                 self.runner.progress += 1
             old[lanes] = now[lanes]
-        return self._element(kind, old)
+        return self._elements(kind, old, count)
+
+    def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
+        """Copy from global to shared memory at once, lanes with one number of bytes to read together."""
+        executing, counts = self.lanes, np.minimum(read.data, size)
+        data = np.zeros((WARP_SIZE, size), dtype=np.uint8)
+        for count in np.unique(counts[executing.data & (counts > 0)]):
+            self.lanes = self.row(PRED, executing.data & (counts == count))
+            data[:, :count] |= self._read("global", source, int(count), size)
+        self.lanes = executing
+        self._write("shared", destination, data)
 
     def fence(self, sem: str, scope: str) -> None:
         """Nothing: the reference memory is sequentially consistent."""
 
     def to_generic(self, space: str, address: Value) -> Value:
         """The space's window plus the address; global and const addresses are generic already."""
-        return self.row(U64, address.data.astype(np.uint64) + np.uint64(WINDOWS.get(space, 0)))
+        return self.row(U64, address.data.astype(np.uint64) + np.uint64(m.WINDOWS.get(space, 0)))
 
     def from_generic(self, space: str, address: Value) -> Value:
         """The generic address minus the space's window."""
-        return self.row(U64, address.data.astype(np.uint64) - np.uint64(WINDOWS.get(space, 0)))
+        return self.row(U64, address.data.astype(np.uint64) - np.uint64(m.WINDOWS.get(space, 0)))
 
     def in_space(self, space: str, address: Value) -> Value:
         """Whether a generic address lies in the window of a space."""
         data = address.data.astype(np.uint64)
-        if space in WINDOWS:
-            inside = data >> np.uint64(32) == np.uint64(WINDOWS[space] >> 32)
+        if space in m.WINDOWS:
+            inside = data >> np.uint64(32) == np.uint64(m.WINDOWS[space] >> 32)
+            if space == "shared":
+                rank = (data & np.uint64(m.WINDOW_BYTES - 1)) >> np.uint64(m.CLUSTER_SHIFT)
+                inside = inside & (rank == self.warp.cta.rank)
         else:
             device = data - np.uint64(m.DEVICE_BASE)
             inside = (data >= m.DEVICE_BASE) & (device < len(self.runner.memory.bytes))
@@ -131,6 +180,18 @@ class ReferenceOps(LaneOps):
             const = device % stride >= stride - np.uint64(m.CONST_BYTES)
             inside = inside & (const if space == "const" else ~const)
         return self.row(PRED, inside)
+
+    def stack_top(self) -> Value:
+        """The end of each lane's stack in use."""
+        return self.row(U64, self.warp.stack_top.astype(np.uint64))
+
+    def set_stack_top(self, address: Value) -> None:
+        """Move the end of the executing lanes' stacks."""
+        lanes = self.lanes.data
+        full = lanes & (address.data > self.warp.stack_bytes)
+        if full.any():
+            raise self.runner.faults.stack_overflow(self.warp, mask_of(full), self.instruction, None)
+        self.warp.stack_top[lanes] = address.data[lanes]
 
     # --- control ---------------------------------------------------------------------------------
 
@@ -192,7 +253,7 @@ class ReferenceOps(LaneOps):
         if wrong.any():
             text = f"{counts[wrong][0]} threads: a multiple of {WARP_SIZE} is needed"
             raise self.runner.faults.bad_barrier(self, wrong, text)
-        for number, threads in sorted({(int(n), int(c)) for n, c in zip(numbers[on], counts[on], strict=True)}):
+        for number, threads in sorted(set(zip(numbers[on].tolist(), counts[on].tolist(), strict=True))):
             part = on & (numbers == number) & (counts == threads)
             votes = part & predicate.data if predicate is not None else None
             self.runner.arrive(self, number, threads, part, wait, votes)

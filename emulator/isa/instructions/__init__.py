@@ -4,8 +4,10 @@ Importing this package fills the registry.
 """
 
 from emulator.isa.instructions import (  # noqa: F401
+    async_copy,
     atomics,
     barriers,
+    cache_hints,
     comparison_selection,
     control_flow,
     conversion,
@@ -22,6 +24,7 @@ from emulator.isa.instructions import (  # noqa: F401
     memory_order,
     miscellaneous,
     mixed_precision,
+    stack,
     video,
     video_simd,
     warp_ops,

@@ -24,7 +24,18 @@ def nanosleep(ops: Ops, i: Variant, t: Value) -> None:
     ops.yield_(ops.lanes)
 
 
-@instruction("pmevent a", a="immediate u32", kind="machine", section="9.7.19.3")
-@instruction("pmevent.mask a", a="immediate u32", kind="machine", requires="3.0 sm_20", section="9.7.19.3")
-def pmevent(ops: Ops, i: Variant, a: Value) -> None:
-    """Trigger performance monitor events; there are none here."""
+@instruction("pmevent a", a="static u32", limits={"a": range(16)}, kind="machine", requires="1.4",
+             section="9.7.19.3")  # fmt: skip
+@instruction("pmevent.mask a", a="static u32", limits={"a": range(1 << 16)}, kind="machine", requires="3.0 sm_20",
+             section="9.7.19.3")  # fmt: skip
+def pmevent(ops: Ops, i: Variant) -> None:
+    """Trigger the performance monitor event a, or with .mask those whose bits are set; there are none here."""
+
+
+@instruction("setmaxnreg.action.sync.aligned.type a", action="inc dec", type="u32", a="static type",
+             limits={"a": range(24, 257, 8)}, kind="machine", requires="8.0 sm_90a", section="9.7.19.5")  # fmt: skip
+def setmaxnreg(ops: Ops, i: Variant) -> None:
+    """Set how many registers a thread of the warp owns; nothing here: registers have no number.
+
+    On hardware .inc waits for registers that others have given back, and new registers are undefined.
+    """
