@@ -14,7 +14,7 @@ from emulator.commands import ExitCode, outputs
 from emulator.commands.kernel_arguments import bind_arguments, find_parameter, values_of
 from emulator.commands.progress import Progress
 from emulator.commands.target import Target, choose_kernel, find_target
-from emulator.errors import Diagnostic, UsageError
+from emulator.errors import Diagnostic, PtxSemanticError, UsageError
 from emulator.program.module_check import check_head
 from emulator.ptx_types import Dim3
 
@@ -81,8 +81,11 @@ class Outcome:
 def execute(text: str, options: Options, system: System, wanted: bool | None, *, catch: bool) -> Outcome:
     """Run a TARGET; kernel faults are raised.  catch: keep what kernels print instead of writing it."""
     target = find_target(text, plain=options.launches)
-    for warning in check_head(target.code.module, system.arch)[1]:
+    found, warnings = check_head(target.code.module, system.arch)
+    for warning in warnings:
         click.echo(warning.render() + "\n", err=True)
+    if found:
+        raise PtxSemanticError(*found)
     with Progress(system, wanted) as progress:
         if target.sample is not None:
             outcome = _run_sample(target, options, system, progress)

@@ -170,7 +170,8 @@ def _bind_vector(
     if count is None:
         raise Mismatch("PTX-P0113", f"{context.variant.opcode} takes no vector as operand {spec.name}")
     if size != count:
-        raise Mismatch("PTX-P0113", f"a vector of {count} is needed, found {size} elements")
+        fix = "name one register for each element" if size < count else ""
+        raise Mismatch("PTX-P0113", f"a vector of {count} is needed, found {size} elements", help=fix)
     flags = spec.flags - {"vec", "wide", "packed", "gaps"} | ({"sink"} if "gaps" in spec.flags else set())
     single = OperandSpec(spec.name, "value", spec.type_name, flags)
     return Operand(spec.name, kind, Elements(tuple(_bind_value(context, single, e, kind) for e in node.elements)))
@@ -227,7 +228,8 @@ def undefined(context: Context, name: str) -> Mismatch:
     """The mismatch for a name that nothing declares."""
     known = context.scope.visible() | {"%" + word for word in SPECIAL_REGISTERS}
     kind = "register" if name.startswith("%") else "name"
-    fix = nearest(name, known) or (f"declare it: .reg .b32 {name};" if kind == "register" else "")
+    fix = context.scope.beyond_range(name) or nearest(name, known)
+    fix = fix or (f"declare it: .reg .b32 {name};" if kind == "register" else "")
     return Mismatch("PTX-P0121", f"undefined {kind} {name}", depth=50, help=fix)
 
 
@@ -313,7 +315,8 @@ def check_register(variant: Variant, spec: OperandSpec, register: Register, kind
         if have.width == kind.width and (have.is_float or kind.is_float):
             fix = f"copy the bits first: mov.b{kind.width}"
         elif have.width != kind.width and have.kind in "usb" and kind.kind in "usb":
-            fix = "convert first: cvt"
+            signs = ["s" if one.kind == "s" else "u" for one in (kind, have)]
+            fix = f"convert it first: cvt.{signs[0]}{kind.width}.{signs[1]}{have.width}"
         text = f"{register.name} is {have}, operand {spec.name} of {variant.opcode} is {kind}"
         raise Mismatch("PTX-P0114", text, depth=10, help=fix)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError, Source, Span
 from emulator.isa.registry import Variant, lookup
 from emulator.isa.signature import OperandPair, OperandSpec
-from emulator.parse import nodes, operand_spans
+from emulator.parse import nodes, opcode_span, operand_spans
 from emulator.program import addresses, binding, calls
-from emulator.program.explain_failure import unknown_opcode
+from emulator.program.explain_failure import forms_fact, unknown_opcode
 from emulator.program.instruction import FunctionInfo, Instruction
 from emulator.program.operands import Operand, Register
 from emulator.program.requirements import check_requirements
@@ -55,8 +55,9 @@ def _bind(
     if not least <= len(node.operands) <= most:
         expected = str(least) if least == most else f"{least} to {most}"
         plural = "" if expected == "1" else "s"
-        text = f"{node.opcode} takes {expected} operand{plural}, found {len(node.operands)}"
-        raise binding.Mismatch("PTX-P0112", text, None, depth=0)
+        found = len(node.operands)
+        text = f"{node.opcode} takes {expected} operand{plural}, found {found}"
+        raise binding.Mismatch("PTX-P0112", text, min(found, most), depth=0, label=_missing(variant, found))
     context = binding.Context(variant, scope, linker)
     results: list[Operand | None] = []
     sources: list[Operand] = []
@@ -131,6 +132,13 @@ def _bind_one(
         raise binding.Mismatch("PTX-P0113", f"{context.variant.opcode} needs two results here, as in %p|%q", None)
 
 
+def _missing(variant: Variant, found: int) -> str:
+    """The names of the operands that stand behind the ones found."""
+    specs = [spec.first if isinstance(spec, OperandPair) else spec for spec in variant.entry.signature.operands]
+    names = [f"[{spec.name}]" if spec.kind == "address" else spec.name for spec in specs if not spec.optional]
+    return f"`, {', '.join(names[found:])}` is missing" if found < len(names) else "too many"
+
+
 def _bind_guard(node: nodes.Instruction, scope: Scope, source: Source) -> Register | None:
     if node.guard is None:
         return None
@@ -141,7 +149,8 @@ def _bind_guard(node: nodes.Instruction, scope: Scope, source: Source) -> Regist
     span = Span(at, at + len(node.guard.name))
     if found is None:
         text, code = f"undefined predicate {node.guard.name}", "PTX-P0121"
-        fix = nearest(node.guard.name, scope.visible()) or f"declare it: .reg .pred {node.guard.name};"
+        fix = scope.beyond_range(node.guard.name) or nearest(node.guard.name, scope.visible_predicates())
+        fix = fix or f"declare it: .reg .pred {node.guard.name};"
     else:
         text, code = f"the guard {node.guard.name} is no predicate", "PTX-P0114"
         fix = "a guard is a .pred register: compare with setp first"
@@ -151,14 +160,16 @@ def _bind_guard(node: nodes.Instruction, scope: Scope, source: Source) -> Regist
 def _error(
     mismatch: binding.Mismatch, node: nodes.Instruction, variants: tuple[Variant, ...], source: Source
 ) -> PtxError:
-    opcode_end = source.text.find(node.opcode.partition(".")[0], node.span.start)
-    span = Span(opcode_end, opcode_end + len(node.opcode))
+    span = opcode_span(source, node)
     if mismatch.operand is not None:
         spans = operand_spans(source, node)
         if mismatch.operand < len(spans):
             span = spans[mismatch.operand]
-    lines = dict.fromkeys(variant.entry.signature.line for variant in variants)
-    forms = tuple(("form" if n == 0 else "", line) for n, line in enumerate(list(lines)[:6]))
+        else:
+            end = spans[-1].end if spans else span.end
+            span = Span(end, end + 1)
+    known = mismatch.code not in ("PTX-P0121", "PTX-P0122")
+    forms = forms_fact([variant.entry.signature.line for variant in variants]) if known else ()
     label = Label(span, mismatch.label)
     return PtxSemanticError(
         Diagnostic(mismatch.code, "semantic", mismatch.message, source, (label,), forms, help=mismatch.help)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError, Source, Span
+from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError
 from emulator.parse import nodes
+from emulator.program.declarations import check_declarations
 from emulator.program.link import Linker
 from emulator.program.requirements import LATEST_VERSION, device_runs, target_rank
+from emulator.program.scopes import nearest
 
 _TARGETS = """
     sm_10 sm_11 sm_12 sm_13 sm_20 sm_21 sm_30 sm_32 sm_35 sm_37 sm_50 sm_52 sm_53 sm_60 sm_61 sm_62 sm_70 sm_72
@@ -47,38 +49,36 @@ def check_head(module: nodes.Module, arch: str) -> tuple[list[Diagnostic], list[
     errors: list[Diagnostic] = []
     warnings: list[Diagnostic] = list(module.warnings)
     version = "{}.{}".format(*module.version)
+    latest = "{}.{}".format(*LATEST_VERSION)
     if module.version > LATEST_VERSION:
-        latest = "{}.{}".format(*LATEST_VERSION)
-        text = f".version {version} is newer than {latest}, the newest that the emulator knows"
+        text = f".version {version} is newer than {latest}, the newest that is known here"
         warnings.append(
-            Diagnostic("PTX-P0134", "semantic", text, source, _directive(source, ".version"), severity="warning")
+            Diagnostic("PTX-P0134", "semantic", text, source, _directive(module, "version"), severity="warning")
         )
     elif module.version < (1, 0):
         text = f"there is no .version {version}"
-        errors.append(Diagnostic("PTX-P0134", "semantic", text, source, _directive(source, ".version")))
+        fix = f"the newest is {latest}; nvcc writes the version that its instructions need"
+        errors.append(Diagnostic("PTX-P0134", "semantic", text, source, _directive(module, "version"), help=fix))
     target = module.target[0] if module.target else ""
     if target not in KNOWN_TARGETS:
         text = f"unknown target {target or '(none)'}"
-        errors.append(Diagnostic("PTX-P0131", "semantic", text, source, _directive(source, ".target")))
+        fix = nearest(target, KNOWN_TARGETS)
+        errors.append(Diagnostic("PTX-P0131", "semantic", text, source, _directive(module, "target"), help=fix))
     elif not device_runs(arch, target):
         text = f"a module for {target} does not run on this device, which is {arch}"
         fix = f"compile for {arch}, or emulate the other device: --arch {target}"
         if target_rank(target)[0] > 90:
             fix = f"compile it for {arch}"
-        errors.append(Diagnostic("PTX-P0131", "semantic", text, source, _directive(source, ".target"), help=fix))
-    if module.address_size == 32:
-        text = "32-bit addresses: sm_90 and newer devices have 64-bit addresses only"
-        fix = ".address_size 64"
-        at = _directive(source, ".address_size") or _directive(source, ".target")
-        errors.append(Diagnostic("PTX-P0135", "semantic", text, source, at, help=fix))
+        errors.append(Diagnostic("PTX-P0131", "semantic", text, source, _directive(module, "target"), help=fix))
+    if module.address_size == 32 and (at := _directive(module, "address_size")):  # without one, ptxas takes 64 bits
+        text = "32-bit addresses: the emulated devices have 64-bit addresses only"
+        errors.append(Diagnostic("PTX-P0135", "semantic", text, source, at, help="write .address_size 64"))
+    if not errors:
+        errors += check_declarations(module)
     return errors, warnings
 
 
-def _directive(source: Source, word: str) -> tuple[Label, ...]:
-    """The place of a head directive and its values."""
-    start = source.text.find(word)
-    if start < 0:
-        return (Label(Span(0, 1)),)
-    end = source.text.find("\n", start)
-    line = source.text[start : end if end >= 0 else len(source.text)].partition("//")[0].rstrip()
-    return (Label(Span(start, start + len(line))),)
+def _directive(module: nodes.Module, name: str) -> tuple[Label, ...]:
+    """The place of a head directive and its values; empty where it is missing."""
+    found = (item for item in module.items if isinstance(item, nodes.ModuleDirective) and item.name == name)
+    return tuple(Label(item.span) for item in found)[:1]

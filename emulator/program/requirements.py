@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from emulator.errors import Diagnostic, Label, PtxSemanticError, Span
 from emulator.isa.registry import Requirement, Variant
-from emulator.parse import nodes
+from emulator.parse import nodes, opcode_span
 
 if TYPE_CHECKING:
     from emulator.program.link import Linker
 
 LATEST_VERSION = (9, 4)
+FIRST_VERSION = (1, 0)
 
 
 def target_rank(target: str) -> tuple[int, str]:
@@ -46,8 +47,7 @@ def device_runs(device: str, target: str) -> bool:
 def check_requirements(variant: Variant, node: nodes.Instruction, linker: Linker) -> None:
     """Raise for an instruction or modifier that the module's target or version does not have."""
     entry = variant.entry
-    at = linker.source.text.find(node.opcode.partition(".")[0], node.span.start)
-    span = Span(at, at + len(node.opcode))
+    span = opcode_span(linker.source, node)
     check(entry.requires, node.opcode, span, linker)
     if entry.since:
         for part in node.opcode.split(".")[1:]:
@@ -67,7 +67,7 @@ def check(requirement: Requirement, what: str, span: Span, linker: Linker) -> No
                 "PTX-P0132", "semantic", text, module.source, (Label(span),), help=f".target {requirement.target}"
             )
         )
-    if module.version < requirement.version:
+    if module.version < requirement.version != FIRST_VERSION:
         least = "{}.{}".format(*requirement.version)
         text = f"{what} needs .version {least} or newer; this module says {'{}.{}'.format(*module.version)}"
         raise PtxSemanticError(

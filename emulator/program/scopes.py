@@ -82,9 +82,32 @@ class Scope:
                 found |= {f"{numbered.prefix}{n}" for n in range(min(numbered.count, 1000))}
         return found
 
+    def visible_predicates(self) -> set[str]:
+        """The predicate registers that can be used here."""
+        names = {name for scope in self.chain() for name, found in scope.names.items() if _is_predicate(found)}
+        for scope in self.chain():
+            for numbered in scope.ranges.values():
+                if numbered.type == "pred":
+                    names |= {f"{numbered.prefix}{n}" for n in range(min(numbered.count, 1000))}
+        return names
+
+    def beyond_range(self, name: str) -> str:
+        """`%r<5> declares %r0 to %r4` for a name such as %r7; empty for any other name."""
+        prefix = name.rstrip("0123456789")
+        for scope in self.chain():
+            numbered = scope.ranges.get(prefix)
+            if numbered is not None and numbered.count and name != prefix:
+                last = f"{prefix}{numbered.count - 1}"
+                return f"{prefix}<{numbered.count}> declares {prefix}0 to {last}: raise the number"
+        return ""
+
     def visible_labels(self) -> set[str]:
         """All labels that can be used here."""
         return {name for scope in self.chain() for name in scope.labels}
+
+
+def _is_predicate(found: Declared) -> bool:
+    return isinstance(found, Register) and found.type.kind == "p"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -173,7 +173,7 @@ def test_arguments_by_name_position_end_of_the_name_and_in_order(axpy: Path) -> 
         (("--arg", "scal=2"), "--arg scal=2: axpy has no parameter scal"),
         (("--arg", "0=2"), "positions are 1 to 4"),
         (("--arg", "options=7"), "a number alone does not say what options is"),
-        (("--arg", "f32[64]=arrange"), "neither a number nor a way to fill an array"),
+        (("--arg", "f32[64]=arrange", *ARGUMENTS[2:]), "neither a number nor a way to fill an array"),
         (("--arg", "x"), "no type 'x' for arguments"),
         ((*ARGUMENTS[:6], "--arg", "options=u8[9]"), "9 bytes for a struct of 8"),
         ((*ARGUMENTS[:4], "--arg", "scale=f64=1", *ARGUMENTS[6:]), "a numpy.float64 has 8 bytes, .f32 has 4"),
