@@ -61,7 +61,7 @@ class Storage:
     @property
     def is_unified(self) -> bool:
         """Whether it has the attribute .unified (manual, 5.4.8)."""
-        return self.node is not None and any(word.startswith("unified") for word in self.node.attributes)
+        return self.node is not None and any("unified" in word for word in self.node.attributes)
 
 
 def space_of(storage: Storage) -> str:

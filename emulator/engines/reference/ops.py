@@ -179,6 +179,8 @@ class ReferenceOps(LaneOps):
             stride = np.uint64(self.runner.memory.stride)
             const = device % stride >= stride - np.uint64(m.CONST_BYTES)
             inside = inside & (const if space == "const" else ~const)
+            if space == "global":  # the window of the kernel's parameters is part of it (manual, 9.7.9.19)
+                inside = inside | (data >> np.uint64(32) == np.uint64(m.PARAM_WINDOW >> 32))
         return self.row(PRED, inside)
 
     def stack_top(self) -> Value:

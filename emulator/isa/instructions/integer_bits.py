@@ -99,7 +99,8 @@ def brev(ops: Ops, i: Variant, a: Value) -> Value:
     return ops.reverse_bits(a)
 
 
-@instruction("bfe.type d, a, b, c", type="u32 u64 s32 s64", b="u32", c="u32", requires="2.0 sm_20", section="9.7.1.19")
+@instruction("bfe.type d, a, b, c", type="u32 u64 s32 s64", b="u32", c="u32", requires="2.0 sm_20",
+             limits={"b": range(256), "c": range(256)}, section="9.7.1.19")  # fmt: skip
 def bfe(ops: Ops, i: Variant, a: Value, b: Value, c: Value) -> Value:
     """d = the c bits of a from bit b on, extended by the sign of type.
 
@@ -119,7 +120,8 @@ def bfe(ops: Ops, i: Variant, a: Value, b: Value, c: Value) -> Value:
     return a >> (b & 255) << spare >> spare
 
 
-@instruction("bfi.type f, a, b, c, d", type="b32 b64", c="u32", d="u32", requires="2.0 sm_20", section="9.7.1.20")
+@instruction("bfi.type f, a, b, c, d", type="b32 b64", c="u32", d="u32", requires="2.0 sm_20",
+             limits={"c": range(256), "d": range(256)}, section="9.7.1.20")  # fmt: skip
 def bfi(ops: Ops, i: Variant, a: Value, b: Value, c: Value, d: Value) -> Value:
     """f = b with its d bits from bit c on replaced by the lowest bits of a.
 

@@ -1,0 +1,181 @@
+"""What a declaration or directive must be, beyond the grammar (manual, 5.1 to 5.4, 11.1 and 11.4), as ptxas has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emulator.errors import Diagnostic, Label, Source, Span
+from emulator.parse import nodes
+from emulator.program.requirements import target_rank
+from emulator.ptx_types import OPAQUE_TYPES, TYPES
+
+Problem = tuple[str, str]  # what is wrong, and a likely fix
+POSITIVE = ("maxntid", "reqntid", "minnctapersm", "maxnreg", "maxnctapersm")
+CONFLICTS = (("maxntid", "reqntid"), ("reqnctapercluster", "maxclusterrank"))
+ADDRESS_BITS = (32, 64)
+
+
+def check_declarations(module: nodes.Module) -> list[Diagnostic]:
+    """The wrong declarations and directives of a module."""
+    found: list[tuple[Problem, Span]] = []
+    found += [(problem, _target_span(module)) for problem in _head(module)]
+    for item in module.items:
+        if isinstance(item, nodes.Variable):
+            found += [(problem, item.span) for problem in _module_variable(module, item)]
+        elif isinstance(item, nodes.Registers):
+            found += [(problem, item.span) for problem in _registers(item)]
+        elif isinstance(item, nodes.Function):
+            found += _function(module, item)
+    found += _duplicates(module)
+    return [_diagnostic(module.source, problem, span) for problem, span in found]
+
+
+def _diagnostic(source: Source, problem: Problem, span: Span) -> Diagnostic:
+    return Diagnostic("PTX-P0136", "semantic", problem[0], source, (Label(span),), help=problem[1])
+
+
+def _target_span(module: nodes.Module) -> Span:
+    found = [item.span for item in module.items if isinstance(item, nodes.ModuleDirective) and item.name == "target"]
+    return found[-1] if found else Span(0, 1)
+
+
+# --- the head ------------------------------------------------------------------------------------
+
+
+def _head(module: nodes.Module) -> Iterator[Problem]:
+    names = [item.name for item in module.items if isinstance(item, nodes.ModuleDirective)]
+    for name in ("version", "target"):
+        if names.count(name) > 1:
+            yield f"a second .{name}", "a module has one"
+    options = module.target[1:]
+    if "map_f64_to_f32" in options and target_rank(module.target[0])[0] >= 13:
+        yield "map_f64_to_f32 is for targets below sm_13", "leave the option out"
+    if "texmode_unified" in options and "texmode_independent" in options:
+        yield "texmode_unified and texmode_independent cannot go together", "leave one out"
+    if "debug" in options and not any(isinstance(item, (nodes.Section, nodes.Dwarf)) for item in module.items):
+        yield "the target option debug without debug information", "leave the option out, or compile with -G"
+
+
+# --- variables -----------------------------------------------------------------------------------
+
+
+def _module_variable(module: nodes.Module, variable: nodes.Variable) -> Iterator[Problem]:
+    yield from _variable(module, variable)
+    if variable.space == "local":
+        yield f"{variable.name} is a .local variable outside of a function", "declare it in the function that uses it"
+    if variable.space == "tex" and module.version >= (1, 5):
+        yield ".tex variables are gone since PTX 1.5", f".global .texref {variable.name};"
+    if variable.linkage == "common" and variable.space != "global":
+        yield f"{variable.name} is .common and not .global", "common variables are in .global memory"
+
+
+def _variable(module: nodes.Module, variable: nodes.Variable) -> Iterator[Problem]:
+    name, space = variable.name, variable.space
+    if variable.type == "pred" and space != "reg":
+        yield f"{name} is a predicate in .{space} memory", "predicates are registers: .reg .pred"
+    if space == "param" and not variable.dimensions and (variable.vector > 1 or variable.type == "f16x2"):
+        yield f"{name} is a parameter that is a vector", f"pass bytes: .param .align 16 .b8 {name}[16]"
+    if variable.type == "samplerref" and "texmode_independent" not in module.target:
+        yield f"{name} is a sampler, in unified texture mode", ".target ..., texmode_independent"
+    if variable.type in TYPES and variable.vector * TYPES[variable.type].width > 128:
+        yield f"a vector of more than 128 bits: {name}", "use an array"
+    if variable.align & (variable.align - 1):
+        yield f"an alignment of {variable.align} bytes", "alignments are powers of two"
+    for attribute in variable.attributes:
+        word = attribute.lstrip(".").partition("(")[0]
+        if space != "global":
+            yield f"{name} is .{word} in .{space} memory", "that attribute is for .global variables"
+    yield from _initial(variable)
+
+
+def _initial(variable: nodes.Variable) -> Iterator[Problem]:
+    if variable.initial is None:
+        return
+    if variable.space not in ("global", "const"):
+        yield f"{variable.name} is initialised in .{variable.space} memory", "store the value at run time"
+    elif variable.linkage == "extern":
+        yield f"{variable.name} is extern and initialised", "initialise it where it is defined"
+    elif variable.type == "f16":
+        yield f"{variable.name} is a .f16 with an initial value", "declare it as .b16, with the bits"
+    elif variable.type not in OPAQUE_TYPES and not all(_suits(leaf, variable.type) for leaf in _leaves(variable)):
+        kind = "numbers with a decimal point" if variable.type in ("f32", "f64") else "integers"
+        yield f"an initial value of {variable.name} is not of its type .{variable.type}", f"write {kind}"
+
+
+def _leaves(variable: nodes.Variable) -> Iterator[nodes.Initial]:
+    pending = [variable.initial]
+    while pending:
+        initial = pending.pop()
+        if isinstance(initial, tuple):
+            pending += initial
+        elif initial is not None:
+            yield initial
+
+
+def _suits(initial: nodes.Initial, kind: str) -> bool:
+    """Whether a value may initialise a type: floats suit float and untyped ones, addresses those of 32 and 64 bits."""
+    letter = TYPES[kind].kind
+    if isinstance(initial, nodes.Float):
+        return letter in "fb"
+    if isinstance(initial, nodes.SymbolValue) and initial.mask is None:
+        return letter in "usb" and TYPES[kind].width in ADDRESS_BITS
+    return letter in "usb"
+
+
+def _registers(node: nodes.Registers) -> Iterator[Problem]:
+    if node.vector > 1 and node.type == "pred":
+        yield "a vector of predicates", "declare them one by one"
+    elif node.vector * TYPES[node.type].width > 128:
+        yield "a vector register of more than 128 bits", f"declare {node.vector} registers"
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+
+def _function(module: nodes.Module, function: nodes.Function) -> Iterator[tuple[Problem, Span]]:
+    for parameter in (*function.parameters, *function.returns):
+        yield from ((problem, parameter.span) for problem in _variable(module, parameter))
+    yield from ((problem, function.span) for problem in _directives(module, function))
+    if function.body is not None:
+        for node in _declared(function.body):
+            problems = _registers(node) if isinstance(node, nodes.Registers) else _variable(module, node)
+            yield from ((problem, node.span) for problem in problems)
+
+
+def _declared(block: nodes.Block) -> Iterator[nodes.Registers | nodes.Variable]:
+    for node in block.statements:
+        if isinstance(node, (nodes.Registers, nodes.Variable)):
+            yield node
+        elif isinstance(node, nodes.Block):
+            yield from _declared(node)
+
+
+def _directives(module: nodes.Module, function: nodes.Function) -> Iterator[Problem]:
+    given = {directive.name: directive.values for directive in function.directives}
+    if "maxnctapersm" in given and module.version >= (2, 1):
+        yield ".maxnctapersm is gone since PTX 2.1", "use .minnctapersm"
+    if "blocksareclusters" in given and not {"reqntid", "reqnctapercluster"} <= set(given):
+        yield ".blocksareclusters needs .reqntid and .reqnctapercluster", "give both sizes"
+    for first, second in CONFLICTS:
+        if first in given and second in given:
+            yield f".{first} and .{second} cannot go together", "leave one out"
+    for name in POSITIVE:
+        if 0 in given.get(name, ()):
+            yield f".{name} 0", "the number is at least 1"
+
+
+# --- names that are there twice ------------------------------------------------------------------
+
+
+def _duplicates(module: nodes.Module) -> Iterator[tuple[Problem, Span]]:
+    """Two definitions of a variable or function in the module; declarations may be repeated."""
+    defined: set[str] = set()
+    for item in module.items:
+        is_function = isinstance(item, nodes.Function) and item.body is not None
+        is_variable = isinstance(item, nodes.Variable) and item.linkage != "extern"
+        if not (is_function or is_variable):
+            continue
+        assert isinstance(item, (nodes.Function, nodes.Variable))
+        if item.name in defined:
+            yield (f"{item.name} is defined twice", "rename one of them"), item.span
+        defined.add(item.name)
