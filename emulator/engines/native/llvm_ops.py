@@ -12,9 +12,10 @@ from abc import update_abstractmethods
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from emulator.engines.native import rounding
 from emulator.engines.native.machine_ops import MachineOps
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
-from emulator.isa.ops import F32, PRED, U32, Value
+from emulator.isa.ops import F64, PRED, U32, Value
 from emulator.isa.tables import table
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
@@ -93,6 +94,8 @@ class LaneText(MachineOps):
         element = lane_type(kind)
         if kind.kind == "p":
             return Value(self, kind, splat("i1", "true") if value else "zeroinitializer")
+        if kind.width == 16 and kind.is_float:
+            return Value(self, kind, splat(element, int.from_bytes(struct.pack("<e", value), "little")))
         if kind.is_float:
             return Value(self, kind, splat(element, _float_constant(float(value), kind.width)))
         width = max(8, kind.width)
@@ -265,42 +268,72 @@ class LaneText(MachineOps):
                 nan = self.select(self._is_nan(operand), self.view(bits, kind), nan)
         return self.select(self._is_nan(result), nan, result)
 
+    def _canonical_like(self, result: Value, x: Value) -> Value:
+        """The canonical NaN of the result's type where x is NaN."""
+        width = result.type.width
+        nan = self.view(self.const(TYPES[f"u{width}"], NAN[width]), result.type)
+        return self.select(self._is_nan(x), nan, result)
+
     def _is_nan(self, a: Value) -> Value:
+        if a.type.width == 16:
+            a = rounding.widen(self, a)
         return self.value(PRED, f"fcmp uno {self._type(a)} {a.data}, {a.data}")
 
-    def _nearest(self, rnd: str, kind: ScalarType) -> None:
-        if rnd != "rn" or kind.width == 16:
-            raise NoNativeForm(f"{kind} arithmetic in {rnd}")
+    def _short(self, kind: ScalarType, rnd: str) -> bool:
+        """Whether an operation goes through f64: halves, and f32 in directed modes."""
+        return kind.width == 16 or (kind.width == 32 and rnd != "rn")
+
+    def _narrowed(self, x: Value, kind: ScalarType, rnd: str) -> Value:
+        """f64 rounded once to the type; NaN is canonical."""
+        return self._canonical_like(rounding.round_to(self, x, kind, rnd), x)
 
     def fadd(self, a: Value, b: Value, rnd: str = "rn") -> Value:
         """a + b rounded once."""
-        self._nearest(rnd, a.type)
-        return self._canonical(self._binary("fadd", a, b), a, b)
+        if not self._short(a.type, rnd) and rnd == "rn":
+            return self._canonical(self._binary("fadd", a, b), a, b)
+        total, error = rounding.exact_sum(self, rounding.widen(self, a), rounding.widen(self, b), rnd)
+        if a.type is F64:
+            return self._canonical(rounding.directed(self, total, error, rnd), a, b)
+        return self._narrowed(rounding.to_odd(self, total, error), a.type, rnd)
 
     def fmul(self, a: Value, b: Value, rnd: str = "rn") -> Value:
         """a * b rounded once."""
-        self._nearest(rnd, a.type)
-        return self._canonical(self._binary("fmul", a, b), a, b)
+        return self._product("fmul", a, b, rnd)
+
+    def fdiv(self, a: Value, b: Value, rnd: str = "rn") -> Value:
+        """a / b rounded once; quotients of short floats may be rounded to f64 first."""
+        return self._product("fdiv", a, b, rnd)
+
+    def _product(self, operation: str, a: Value, b: Value, rnd: str) -> Value:
+        if self._short(a.type, rnd):
+            wide = rounding.raw(self, operation, rounding.widen(self, a), rounding.widen(self, b))
+            return self._narrowed(wide, a.type, rnd)
+        if rnd != "rn":
+            raise NoNativeForm(f"{operation} of {a.type} in {rnd}")
+        return self._canonical(self._binary(operation, a, b), a, b)
 
     def fma(self, a: Value, b: Value, c: Value, rnd: str = "rn") -> Value:
         """a * b + c rounded once."""
-        self._nearest(rnd, a.type)
+        if self._short(a.type, rnd):
+            x, y, z = (rounding.widen(self, value) for value in (a, b, c))
+            total, error = rounding.exact_sum(self, rounding.raw(self, "fmul", x, y), z, rnd)
+            return self._narrowed(rounding.to_odd(self, total, error), a.type, rnd)
+        if rnd != "rn":
+            raise NoNativeForm(f"fma of {a.type} in {rnd}")
         kind = self._type(a)
         arguments = [(kind, x.data) for x in (a, b, c)]
         result = Value(self, a.type, self.intrinsic(f"llvm.fma.v32f{a.type.width}", kind, arguments))
         return self._canonical(result, a, b, c)
 
-    def fdiv(self, a: Value, b: Value, rnd: str = "rn") -> Value:
-        """a / b rounded once."""
-        self._nearest(rnd, a.type)
-        return self._canonical(self._binary("fdiv", a, b), a, b)
-
     def fsqrt(self, a: Value, rnd: str = "rn") -> Value:
-        """The square root rounded once."""
-        self._nearest(rnd, a.type)
-        kind = self._type(a)
-        root = Value(self, a.type, self.intrinsic(f"llvm.sqrt.v32f{a.type.width}", kind, [(kind, a.data)]))
-        return self._canonical(root, a)
+        """The square root rounded once; roots of short floats may be rounded to f64 first."""
+        if a.type is F64 and rnd != "rn":
+            raise NoNativeForm(f"sqrt of {a.type} in {rnd}")
+        short = self._short(a.type, rnd)
+        x = rounding.widen(self, a) if short else a
+        kind = self._type(x)
+        root = Value(self, x.type, self.intrinsic(f"llvm.sqrt.v32f{x.type.width}", kind, [(kind, x.data)]))
+        return self._narrowed(root, a.type, rnd) if short else self._canonical(root, a)
 
     def fcompare(self, relation: str, a: Value, b: Value) -> Value:
         """Ordered relations are false beside NaN, those with a u are true; num, nan."""
@@ -308,42 +341,45 @@ class LaneText(MachineOps):
         if word is None:
             unordered = relation.endswith("u") and len(relation) == 3
             word = f"u{relation[:-1]}" if unordered else "one" if relation == "ne" else f"o{relation}"
+        if a.type.width == 16:
+            a, b = rounding.widen(self, a), rounding.widen(self, b)
         return self.value(PRED, f"fcmp {word} {self._type(a)} {a.data}, {b.data}")
 
     def fconvert(self, a: Value, kind: ScalarType, rnd: str = "rn") -> Value:
-        """A float as another; to f32 and f64, rounded once."""
-        if a.type.name == "bf16":
-            a = self.view(self.cast(self.view(a, TYPES["u16"]), U32) << 16, F32)
-        if a.type.width > kind.width and (rnd != "rn" or kind.width == 16):
-            raise NoNativeForm(f"{a.type} to {kind} in {rnd}")
-        if a.type.width == kind.width:
-            return self._canonical(a)
-        word = "fpext" if a.type.width < kind.width else "fptrunc"
-        return self._canonical(self.value(kind, f"{word} {self._type(a)} {a.data} to {vector(lane_type(kind))}"))
+        """A float as another, rounded once."""
+        x = rounding.widen(self, a)
+        return self._canonical(x) if kind is F64 else self._narrowed(x, kind, rnd)
 
     def fround(self, a: Value, mode: str) -> Value:
         """To an integral value."""
-        if a.type.width == 16:
-            raise NoNativeForm("rounding of f16")
         name = {"rni": "rint", "rzi": "trunc", "rmi": "floor", "rpi": "ceil"}[mode]
-        kind = self._type(a)
-        found = self.intrinsic(f"llvm.{name}.v32f{a.type.width}", kind, [(kind, a.data)])
-        return self._canonical(Value(self, a.type, found), a)
+        x = rounding.widen(self, a) if a.type.width == 16 else a
+        kind = self._type(x)
+        found = Value(self, x.type, self.intrinsic(f"llvm.{name}.v32f{x.type.width}", kind, [(kind, x.data)]))
+        return self._narrowed(found, a.type, "rn") if a.type.width == 16 else self._canonical(found, a)
 
     def float_to_int(self, a: Value, kind: ScalarType) -> Value:
         """An integral float as an integer, saturated; NaN gives 0."""
-        name = "fptosi" if kind.is_signed else "fptoui"
-        result = vector(f"i{kind.width}")
-        intrinsic = f"llvm.{name}.sat.v32i{kind.width}.v32f{a.type.width}"
-        return Value(self, kind, self.intrinsic(intrinsic, result, [(self._type(a), a.data)]))
+        x = rounding.widen(self, a) if a.type.width == 16 else a
+        name, result = "fptosi" if kind.is_signed else "fptoui", vector(f"i{kind.width}")
+        intrinsic = f"llvm.{name}.sat.v32i{kind.width}.v32f{x.type.width}"
+        return Value(self, kind, self.intrinsic(intrinsic, result, [(self._type(x), x.data)]))
 
     def int_to_float(self, a: Value, kind: ScalarType, rnd: str = "rn") -> Value:
-        """An integer as a float, rounded once."""
-        exact = a.type.width - a.type.is_signed <= {32: 24, 64: 53}.get(kind.width, 0)
-        if kind.name == "bf16" or kind.width == 16 or (rnd != "rn" and not exact):
-            raise NoNativeForm(f"{a.type} to {kind} in {rnd}")
+        """An integer as a float, rounded once: the exact sum of its halves."""
+        if a.type.width < 64:
+            x = self._to_double(a)
+            return self._canonical(x) if kind is F64 else self._narrowed(x, kind, rnd)
+        high, low = self._to_double(a >> 32), self._to_double(a & 0xFFFFFFFF)
+        scaled = rounding.raw(self, "fmul", high, self.const(F64, 2.0**32))
+        total, error = rounding.exact_sum(self, scaled, low, rnd)
+        if kind is F64:
+            return rounding.directed(self, total, error, rnd)
+        return self._narrowed(rounding.to_odd(self, total, error), kind, rnd)
+
+    def _to_double(self, a: Value) -> Value:
         word = "sitofp" if a.type.is_signed else "uitofp"
-        return self.value(kind, f"{word} {self._type(a)} {a.data} to {vector(lane_type(kind))}")
+        return self.value(F64, f"{word} {self._type(a)} {a.data} to {vector('double')}")
 
     # --- the warp ----------------------------------------------------------------------------------
 
@@ -363,7 +399,7 @@ class LaneText(MachineOps):
         where = self.emit(f"getelementptr {array}, ptr {place}, {vector('i32')} zeroinitializer, "
                           f"{vector('i32')} {source.data}")  # fmt: skip
         size = max(1, a.type.width // 8)
-        llvm_name = f"f{a.type.width}" if a.type.is_float else element
+        llvm_name = {"float": "f32", "double": "f64"}.get(element, element)
         arguments = [
             (vector("ptr"), where),
             ("i32", str(size)),
@@ -396,9 +432,7 @@ def new_ops() -> LaneText:
 
 
 def _float_constant(value: float, width: int) -> str:
-    """A float in LLVM's exact notation: the bits of the double, or of the half."""
-    if width == 16:
-        return "0xH" + struct.pack(">e", value).hex().upper()
+    """A float in LLVM's exact notation: the bits of the double."""
     if width == 32:
         value = struct.unpack("<f", struct.pack("<f", value))[0]
     return "0x" + struct.pack(">d", value).hex().upper()

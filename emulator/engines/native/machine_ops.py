@@ -332,7 +332,7 @@ class MachineOps(Ops):
 
 def _short(element: str) -> str:
     """An element's name inside an intrinsic's name."""
-    return {"half": "f16", "float": "f32", "double": "f64"}.get(element, element)
+    return {"float": "f32", "double": "f64"}.get(element, element)
 
 
 __all__ = ["PRED", "MachineOps", "NoNativeForm"]

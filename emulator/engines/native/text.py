@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.ptx_types import WARP_SIZE, ScalarType
 
-FLOAT_NAMES = {16: "half", 32: "float", 64: "double"}
+FLOAT_NAMES = {32: "float", 64: "double"}  # f16 is kept as its bits
 
 
 class NoNativeForm(Exception):
@@ -15,7 +15,7 @@ def lane_type(kind: ScalarType) -> str:
     """The LLVM type of one lane."""
     if kind.kind == "p":
         return "i1"
-    if kind.is_float:
+    if kind.is_float and kind.width > 16:
         return FLOAT_NAMES[kind.width]
     return f"i{max(8, kind.width)}"
 

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from emulator.engines.native.compiler import CompiledModule
-from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape, module_text
+from emulator.engines.native.context import CONTEXT, HEADER
+from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape, key_modifiers, module_text
+from emulator.engines.native.library import library
 from emulator.isa.registry import Variant
 from emulator.isa.signature import OperandSpec
+from emulator.machine.warp import HEADER_BYTES
 from tests.isa.examples import results_of, sources_of
 from tests.isa.test_every_variant import elements
 
 FINISHED = 7
 STOP = f"define i32 @stop(ptr %ip, ptr %regs, ptr %ctx, i32 %mask) {{\n  ret i32 {FINISHED}\n}}\n"
+LIVE = HEADER["live"]
 HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
 UNTOUCHED = 0x5A
 ROWS = 32 * 1024
@@ -35,7 +39,8 @@ def key_of(variant: Variant) -> HandlerKey:
         return Shape(kind, (width,) * (count or 1), "elements" if count else "one")
 
     results = tuple(shape(spec) for spec in results_of(variant))
-    return HandlerKey(variant.opcode, variant.entry.signature.line, results, tuple(map(shape, sources_of(variant))))
+    line = variant.entry.signature.line
+    return HandlerKey(variant.opcode, line, key_modifiers(variant), results, tuple(map(shape, sources_of(variant))))
 
 
 @dataclass
@@ -53,6 +58,7 @@ def compile_handlers(variants: list[Variant], modes: Iterable[str], features: st
     compiled = Compiled([], {}, 0)
     for start in range(0, len(functions), BATCH):
         part = functions[start : start + BATCH]
+        library()  # the functions that handlers call
         module = CompiledModule(module_text(part) + STOP, features)
         compiled.modules.append(module)
         compiled.stop = module.address("stop")
@@ -75,7 +81,9 @@ def row_bytes(width: int) -> int:
 
 def run_handler(address: int, stop: int, key: HandlerKey, inputs: list[Any], mask: int) -> list[list[np.ndarray]]:
     """The bytes of every result register after one handler: a list of rows a result."""
-    regs, offsets, at = aligned(ROWS), [], 0
+    state, offsets, at = aligned(HEADER_BYTES + ROWS), [], 0
+    regs = state[HEADER_BYTES:]
+    state[LIVE : LIVE + 4].view(np.uint32)[0] = mask
     places: list[list[tuple[int, int]]] = []
     for shape in key.results:
         assert shape is not None
@@ -99,5 +107,6 @@ def run_handler(address: int, stop: int, key: HandlerKey, inputs: list[Any], mas
     else:
         records[48:56].view(np.uint64)[0] = side.ctypes.data
     records[RECORD_BYTES : RECORD_BYTES + 16].view(np.uint64)[:] = stop
-    assert HANDLER(address)(records.ctypes.data, regs.ctypes.data, 0, mask) == FINISHED
+    context = aligned(CONTEXT.itemsize)
+    assert HANDLER(address)(records.ctypes.data, regs.ctypes.data, context.ctypes.data, mask) == FINISHED
     return [[regs[start : start + size].copy() for start, size in group] for group in places]
