@@ -22,21 +22,34 @@ def host_features() -> str:
     return str(binding().get_host_cpu_features().flatten())
 
 
-class CompiledModule:
-    """Machine code of one module; it must be kept as long as its code may run.
+def target_name(features: str | None) -> str:
+    """What decides the code beside its text: llvmlite's version, the triple and the CPU features."""
+    import llvmlite
 
-    features: LLVM's CPU features, "" for the plain target.
-    """
+    chosen = host_features() if features is None else features
+    return f"llvmlite {llvmlite.__version__} {binding().get_process_triple()} {chosen}"
 
-    def __init__(self, text: str, features: str | None = None) -> None:
+
+def _machine(features: str | None) -> Any:
+    target = binding().Target.from_default_triple()
+    chosen = host_features() if features is None else features
+    return target.create_target_machine(cpu="", features=chosen, opt=1, jit=True)
+
+
+def compile_object(text: str, features: str | None = None) -> bytes:
+    """The object code of a module; features: LLVM's CPU features, None for the host's, "" for the plain target."""
+    module = binding().parse_assembly(text)
+    module.verify()
+    return bytes(_machine(features).emit_object(module))
+
+
+class LoadedCode:
+    """Object code in memory; it must be kept as long as its code may run."""
+
+    def __init__(self, code: bytes, features: str | None = None) -> None:
         llvm = binding()
-        chosen = host_features() if features is None else features
-        target = llvm.Target.from_default_triple()
-        cpu = "" if features is not None else llvm.get_host_cpu_name()
-        machine = target.create_target_machine(cpu=cpu, features=chosen, opt=1, jit=True)
-        module = llvm.parse_assembly(text)
-        module.verify()
-        self._engine = llvm.create_mcjit_compiler(module, machine)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(features))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Callable
 
-from emulator.engines.native.compiler import CompiledModule, binding
+from emulator.engines.native import cache
+from emulator.engines.native.compiler import LoadedCode, binding, compile_object, target_name
 from emulator.engines.native.handlers import HandlerKey, HandlerText, module_text
 from emulator.engines.native.runtime import FUNCTIONS, runtime_text
 from emulator.engines.native.text import NoNativeForm
 from emulator.isa.registry import Variant
 
-BATCH = 24
 Wanted = dict[tuple[HandlerKey, str], Variant]
+Maker = Callable[[], tuple[list[str], str]]
 
 
 class Library:
-    """Handlers that have been compiled; `find` compiles those that are missing.
+    """Handlers that have been compiled; `compile` adds those that are missing, from the disk if they are there.
 
     features: LLVM's CPU features, None for those of the host.
     """
 
     def __init__(self, features: str | None = None) -> None:
         self.features = features
-        self._modules = [CompiledModule(runtime_text(), features)]
-        self.runtime = {name: self._modules[0].address(name) for name in FUNCTIONS}
+        self._target = target_name(features)
+        self._code: list[LoadedCode] = []
+        runtime = self._load(cache.key_of(["runtime", self._target]), lambda: (list(FUNCTIONS), runtime_text()))
+        self.runtime = dict(zip(FUNCTIONS, runtime, strict=True))
         for name, address in self.runtime.items():
             binding().add_symbol(name, address)
         form = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
@@ -32,23 +36,24 @@ class Library:
         self._handlers: dict[tuple[HandlerKey, str], int] = {}
 
     def compile(self, wanted: Wanted) -> None:
-        """Compile what is missing; an instruction without a native form gets the way out to the reference."""
-        functions: list[tuple[str, Variant, HandlerKey, str]] = []
-        for (key, mode), variant in wanted.items():
-            if (key, mode) in self._handlers:
-                continue
-            try:
-                HandlerText(variant, key, mode).build("probe")
-            except NoNativeForm:
-                self._handlers[key, mode] = self.runtime["leave"]
-                continue
-            functions.append((f"h{len(functions)}", variant, key, mode))
-        for start in range(0, len(functions), BATCH):
-            part = functions[start : start + BATCH]
-            module = CompiledModule(module_text(part), self.features)
-            self._modules.append(module)
-            for name, _, key, mode in part:
-                self._handlers[key, mode] = module.address(name)
+        """Have all these handlers; an instruction without a native form gets the way out to the reference."""
+        missing = {pair: variant for pair, variant in wanted.items() if pair not in self._handlers}
+        if not missing:
+            return
+        key = cache.key_of([self._target, *(repr(pair) for pair in missing)])
+        for pair, address in zip(missing, self._load(key, lambda: _texts(missing)), strict=True):
+            self._handlers[pair] = address or self.runtime["leave"]
+
+    def _load(self, key: str, make: Maker) -> list[int]:
+        """The addresses of a batch, 0 for a handler that has no native form."""
+        entry = cache.load(key)
+        if entry is None:
+            names, text = make()
+            entry = cache.Entry(names, compile_object(text, self.features))
+            cache.store(key, entry)
+        code = LoadedCode(entry.code, self.features)
+        self._code.append(code)
+        return [code.address(name) if name else 0 for name in entry.names]
 
     def address(self, key: HandlerKey, mode: str) -> int:
         """Where a compiled handler begins."""
@@ -57,6 +62,20 @@ class Library:
     def is_native(self, key: HandlerKey, mode: str) -> bool:
         """Whether a compiled handler does its work itself."""
         return self._handlers[key, mode] != self.runtime["leave"]
+
+
+def _texts(missing: Wanted) -> tuple[list[str], str]:
+    """(function names, "" where there is no native form; the module's text)."""
+    names, functions = [], []
+    for number, ((key, mode), variant) in enumerate(missing.items()):
+        try:
+            HandlerText(variant, key, mode).build("probe")
+        except NoNativeForm:
+            names.append("")
+            continue
+        names.append(f"h{number}")
+        functions.append((names[-1], variant, key, mode))
+    return names, module_text(functions)
 
 
 @functools.cache

@@ -392,6 +392,7 @@ class LaneText(MachineOps):
         if a.type.kind == "p":
             moved = self.permute(self.cast(a, TYPES["u32"]), source)
             return moved != 0
+        source = source & WARP_SIZE - 1  # a wrong lane must not read other memory
         element = lane_type(a.type)
         array = f"[{WARP_SIZE} x {element}]"
         place = self.emit(f"alloca {array}, align 64")

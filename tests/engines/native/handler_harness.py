@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.engines.native.compiler import CompiledModule
+from emulator.engines.native.compiler import LoadedCode, compile_object
 from emulator.engines.native.context import CONTEXT, HEADER
 from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape, key_modifiers, module_text
 from emulator.engines.native.library import library
@@ -47,7 +47,7 @@ def key_of(variant: Variant) -> HandlerKey:
 class Compiled:
     """Handlers by (variant's number, mode), and the code that must stay alive."""
 
-    modules: list[CompiledModule]
+    modules: list[LoadedCode]
     addresses: dict[tuple[int, str], int]
     stop: int
 
@@ -59,7 +59,7 @@ def compile_handlers(variants: list[Variant], modes: Iterable[str], features: st
     for start in range(0, len(functions), BATCH):
         part = functions[start : start + BATCH]
         library()  # the functions that handlers call
-        module = CompiledModule(module_text(part) + STOP, features)
+        module = LoadedCode(compile_object(module_text(part) + STOP, features), features)
         compiled.modules.append(module)
         compiled.stop = module.address("stop")
         for name, _, _, mode in part:

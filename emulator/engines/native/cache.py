@@ -1,0 +1,114 @@
+"""Compiled handlers on disk, in the user's cache folder.
+
+An entry holds the object code of one batch of handlers and says which of them have a native form.  Its key
+covers the sources of all meanings and of this package, the CPU features and llvmlite's version.  Entries are
+written to a temporary file and renamed, so that processes never see half of one; an entry that cannot be
+read, or whose hash is wrong, counts as missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MAGIC = b"ptxemu handlers 1\n"
+VARIABLE = "PTXEMU_CACHE"  # another folder, or "off"
+
+
+def folder() -> Path | None:
+    """Where entries lie; None if the cache is switched off."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen is not None:
+        return None if chosen in ("", "off") else Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        return Path(base) / "ptxemu" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "ptxemu"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptxemu"
+
+
+@functools.cache
+def source_stamp() -> str:
+    """A hash of everything that decides what a handler does."""
+    package = Path(__file__).resolve().parents[2]
+    files = [
+        package / "ptx_types.py",
+        *sorted((package / "isa").rglob("*.py")),
+        *sorted(Path(__file__).parent.glob("*.py")),
+    ]
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()
+
+
+def key_of(parts: Iterable[str]) -> str:
+    """The name of an entry."""
+    total = hashlib.sha256(source_stamp().encode())
+    for part in parts:
+        total.update(b"\0" + part.encode())
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Object code, and for each handler of the batch the name of its function or "" if it has none."""
+
+    names: list[str]
+    code: bytes
+
+
+def load(key: str) -> Entry | None:
+    """An entry by name; None if there is none that is whole."""
+    where = folder()
+    if where is None:
+        return None
+    try:
+        data = (where / key).read_bytes()
+    except OSError:
+        return None
+    head, digest, body = data[: len(MAGIC)], data[len(MAGIC) : len(MAGIC) + 32], data[len(MAGIC) + 32 :]
+    if head != MAGIC or hashlib.sha256(body).digest() != digest:
+        return None
+    names, _, code = body.partition(b"\n")
+    return Entry(json.loads(names), code)
+
+
+def store(key: str, entry: Entry) -> None:
+    """Write an entry; a cache that cannot be written is no error."""
+    where = folder()
+    if where is None:
+        return
+    body = json.dumps(entry.names).encode() + b"\n" + entry.code
+    with suppress(OSError):
+        where.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=where, prefix=".")
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + hashlib.sha256(body).digest() + body)
+        os.replace(temporary, where / key)
+
+
+def entries() -> list[Path]:
+    """The files of the cache."""
+    where = folder()
+    if where is None or not where.is_dir():
+        return []
+    return sorted(file for file in where.iterdir() if file.is_file() and len(file.name) == 64)
+
+
+def clear() -> int:
+    """Delete all entries; how many there were."""
+    found = entries()
+    for file in found:
+        with suppress(OSError):
+            file.unlink()
+    return len(found)
