@@ -65,8 +65,8 @@ class RuntimeCalls:
         return counts.view(np.uint8).reshape(WARP_SIZE, 4)
 
     def malloc(self, ops: ReferenceOps, lanes: Any, arguments: list[Any]) -> Any:
-        """Memory from the device's heap, 16-byte aligned; 0 where there is none."""
-        sizes = _words(arguments[0])
+        """Memory from the device's heap, 16-byte aligned; 0 where there is none.  No bytes have an address too."""
+        sizes = np.maximum(_words(arguments[0]), 1)
         device = ops.warp.cta.grid.device
         found = np.zeros(WARP_SIZE, dtype=np.uint64)
         for lane in np.flatnonzero(lanes):

@@ -81,8 +81,7 @@ class AddressSpace:
         self._bases: list[int] = []
         self._allocations: list[Allocation] = []
         self._next = [DEVICE_BASE + device * self.stride + PAGE_BYTES for device in range(devices)]
-        const_offset = self.stride - CONST_BYTES
-        self._next_const = [DEVICE_BASE + device * self.stride + const_offset for device in range(devices)]
+        self._next_const = [self.const_window(device) for device in range(devices)]
 
     # --- allocations ----------------------------------------------------------------------------
 
@@ -165,6 +164,10 @@ class AddressSpace:
         text = f"out of emulated memory: {size:,} bytes for {name}, {self.used:,} of {self.limit:,} are in use"
         fix = "free buffers (buffer.close()), or raise the limit: System(memory=...)"
         return UsageError(Diagnostic("PTX-L0105", "usage", text, help=fix))
+
+    def const_window(self, device: int) -> int:
+        """Where a device's constants begin; the window does not cross a multiple of 4 GiB."""
+        return DEVICE_BASE + (device + 1) * self.stride - CONST_BYTES
 
     # --- bytes ----------------------------------------------------------------------------------
 

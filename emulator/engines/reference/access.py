@@ -45,7 +45,7 @@ class Access:
         self.warp = warp
         self.memory = memory
         self.space = space
-        self.addresses = addresses
+        self.addresses = _const_addresses(warp, memory, addresses) if space == "const" else addresses
         self.size = size
         self.align = align or size
 
@@ -151,6 +151,12 @@ class Access:
 
     def _fault(self, kind: str, lanes: Lanes, write: bool) -> m.AccessFault:
         return m.AccessFault(kind, self.space, mask_of(lanes), self.addresses.copy(), self.size, write)
+
+
+def _const_addresses(warp: Warp, memory: m.AddressSpace, addresses: Addresses) -> Addresses:
+    """Addresses of constants that come from 32-bit registers, with the upper half of the device's window."""
+    upper = memory.const_window(warp.cta.grid.device) >> 32 << 32
+    return np.where(addresses >> np.uint64(32) == 0, addresses | np.uint64(upper), addresses)
 
 
 def gather(pieces: list[Piece], size: int) -> npt.NDArray[np.uint8]:
