@@ -20,7 +20,7 @@ help:
 	@echo "make check      formatting, lint, types, layers"
 	@echo "make format     format the code and mend what lint can mend"
 	@echo "make bench      the benchmarks"
-	@echo "make regen      compile the tests' CUDA kernels again (needs nvcc 13.0)"
+	@echo "make regen      compile the tests' CUDA and Triton kernels again (needs nvcc 13.0, Triton 3.9)"
 	@echo "make clean      remove the environment and all caches"
 
 $(RUN):

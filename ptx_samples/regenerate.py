@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -44,7 +45,12 @@ def compile_cuda(source: Path, target: str = CUDA_TARGET) -> str:
 
 
 def compile_triton(source: Path) -> str:
-    """The PTX of the @triton.jit function that is named like its file; SIGNATURE and CONSTANTS describe its call."""
+    """The PTX of the @triton.jit function that is named like its file."""
+    return str(triton_kernel(source).asm["ptx"])
+
+
+def triton_kernel(source: Path) -> Any:
+    """That function, compiled; SIGNATURE, CONSTANTS and ALIGNED (arguments divisible by 16) describe its call."""
     # File names and lines would put the paths of the compiling machine into the PTX. Triton reads this when imported.
     os.environ["TRITON_DISABLE_LINE_INFO"] = "1"
     try:
@@ -57,10 +63,11 @@ def compile_triton(source: Path) -> str:
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    kernel = ASTSource(getattr(module, source.stem), module.SIGNATURE, module.CONSTANTS)
+    order = list(module.SIGNATURE)
+    aligned = {(order.index(name),): [["tt.divisibility", 16]] for name in getattr(module, "ALIGNED", ())}
+    kernel = ASTSource(getattr(module, source.stem), module.SIGNATURE, module.CONSTANTS, aligned)
     options = {"num_warps": 4, "ptx_version": PTX_VERSION, "enable_fp_fusion": True}
-    compiled = triton.compile(kernel, target=GPUTarget("cuda", TRITON_TARGET, 32), options=options)
-    return str(compiled.asm["ptx"])
+    return triton.compile(kernel, target=GPUTarget("cuda", TRITON_TARGET, 32), options=options)
 
 
 def sources() -> dict[Path, Callable[[Path], str]]:

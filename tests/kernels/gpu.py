@@ -23,22 +23,30 @@ def program(function: Callable[[Gpu], None]) -> Callable[[Gpu], None]:
 class Gpu:
     """One emulated device with a compiled source; `seed` gives the random inputs and the schedule's order."""
 
-    def __init__(self, name: str, arch: str, schedule: str) -> None:
+    def __init__(self, name: str, arch: str, schedule: str, engine: str = "reference") -> None:
         self.seed = zlib.crc32(f"{name} {arch} {schedule}".encode())
         self.random = np.random.default_rng(self.seed)
         self.printed: list[str] = []
+        self.buffers: list[Buffer] = []
         self.arch = arch
         self.system = System(
-            sms=4, arch=arch, schedule=schedule, seed=self.seed, memory=1 << 30, output=self.printed.append
+            sms=4,
+            arch=arch,
+            engine=engine,
+            schedule=schedule,
+            seed=self.seed,
+            memory=1 << 30,
+            output=self.printed.append,
         )
         self.device = self.system.device(0)
         self.code = ObjectCode.from_ptx(read_ptx(name, arch).encode(), name=f"{arch}/{name}.ptx")
 
     def array(self, values: Any) -> Buffer:
-        return self.device.array(values)
+        self.buffers.append(self.device.array(values))
+        return self.buffers[-1]
 
     def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Buffer:
-        return self.device.array(np.zeros(shape, dtype))
+        return self.array(np.zeros(shape, dtype))
 
     def symbol(self, name: str) -> Buffer:
         """A variable of the module, as bytes."""
@@ -63,6 +71,10 @@ class Gpu:
         """Random numbers of a whole integer type."""
         info = np.iinfo(dtype)
         return self.integers(info.min, info.max, shape, dtype)
+
+    def outcome(self) -> tuple[int, list[bytes]]:
+        """The executed warp instructions and the bytes of all arrays: what no engine may change."""
+        return self.system.runner.time, [buffer.numpy().tobytes() for buffer in self.buffers]
 
     def lines(self) -> list[str]:
         """What kernels printed so far."""

@@ -1,10 +1,10 @@
-"""Compile the sources of cuda/ to cuda/ARCH/NAME.ptx, compressed where it is long.
+"""Compile the sources of cuda/ and triton/ to FOLDER/ARCH/NAME.ptx, compressed where it is long.
 
     python -m tests.kernels.regenerate                   write the PTX files of all sources
     python -m tests.kernels.regenerate scan_block sm_80  only of some sources or architectures
     python -m tests.kernels.regenerate --check           say which would change, and write nothing
 
-No GPU is needed; nvcc (13.0 made the files that are kept) is.
+No GPU is needed; nvcc (13.0 made the files that are kept) and Triton (3.9; pip install triton) are.
 """
 
 from __future__ import annotations
@@ -15,38 +15,56 @@ from pathlib import Path
 
 import click
 
-from ptx_samples.regenerate import ToolMissing, compile_cuda
+from ptx_samples.regenerate import ToolMissing, compile_cuda, triton_kernel
 
-SOURCES = Path(__file__).parent / "cuda"
+HERE = Path(__file__).parent
 ARCHS = ("sm_75", "sm_80", "sm_90")
+TRITON_ARCHS = ("sm_90a",)
 LONG = 60_000  # bytes; beyond, the file is compressed
 
 
 def names() -> list[str]:
-    """The names of all sources, sorted."""
-    return sorted(path.stem for path in SOURCES.glob("*.cu"))
+    """The names of the CUDA sources, sorted."""
+    return sorted(path.stem for path in (HERE / "cuda").glob("*.cu"))
+
+
+def triton_names() -> list[str]:
+    """The names of the Triton sources, sorted; none is a CUDA source's too."""
+    return sorted(path.stem for path in (HERE / "triton").glob("*.py"))
 
 
 def source_of(name: str) -> Path:
-    return SOURCES / f"{name}.cu"
+    cuda = HERE / "cuda" / f"{name}.cu"
+    return cuda if cuda.exists() else HERE / "triton" / f"{name}.py"
+
+
+def archs_of(name: str) -> tuple[str, ...]:
+    return ARCHS if source_of(name).suffix == ".cu" else TRITON_ARCHS
+
+
+def ptx_of(name: str, arch: str) -> Path:
+    """Where the PTX is kept, if it is short."""
+    source = source_of(name)
+    return source.parent / arch / f"{name}.ptx"
 
 
 def head_of(name: str, arch: str) -> str:
     """The first line of a PTX file, which changes with its source."""
-    digest = hashlib.sha256(source_of(name).read_bytes()).hexdigest()
-    return f"// Compiled from {name}.cu for {arch} by tests/kernels/regenerate.py; source SHA-256 {digest}\n"
+    source = source_of(name)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    return f"// Compiled from {source.name} for {arch} by tests/kernels/regenerate.py; source SHA-256 {digest}\n"
 
 
 def read_ptx(name: str, arch: str) -> str:
     """The PTX of a source that is kept for an architecture."""
-    plain = SOURCES / arch / f"{name}.ptx"
+    plain = ptx_of(name, arch)
     if plain.exists():
         return plain.read_text()
     return lzma.decompress(plain.with_suffix(".ptx.xz").read_bytes()).decode()
 
 
 def write_ptx(name: str, arch: str, text: str) -> None:
-    plain = SOURCES / arch / f"{name}.ptx"
+    plain = ptx_of(name, arch)
     packed = plain.with_suffix(".ptx.xz")
     plain.parent.mkdir(exist_ok=True)
     plain.unlink(missing_ok=True)
@@ -58,15 +76,24 @@ def write_ptx(name: str, arch: str, text: str) -> None:
 
 
 def compiled(name: str, arch: str) -> str:
-    """What the file of a source and an architecture must hold."""
-    lines = compile_cuda(source_of(name), arch).strip().splitlines()
-    return head_of(name, arch) + "\n".join(line.rstrip() for line in lines) + "\n"
+    """What the file of a source and an architecture must hold; under Triton's head, what a launch needs to know."""
+    source = source_of(name)
+    head = head_of(name, arch)
+    if source.suffix == ".cu":
+        text = compile_cuda(source, arch)
+    else:
+        kernel = triton_kernel(source)
+        size = kernel.metadata
+        head += f"// Launch: {32 * size.num_warps} threads, {size.shared} bytes of shared memory\n"
+        text = str(kernel.asm["ptx"])
+    return head + "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n"
 
 
 def update(name: str, arch: str, check: bool) -> str:
     """Compile one source for one architecture; `unchanged`, `differs` or `written`."""
     text = compiled(name, arch)
-    kept = any((SOURCES / arch).glob(f"{name}.ptx*"))
+    plain = ptx_of(name, arch)
+    kept = any(plain.parent.glob(f"{plain.name}*"))
     if kept and read_ptx(name, arch) == text:
         return "unchanged"
     if check:
@@ -79,23 +106,27 @@ def update(name: str, arch: str, check: bool) -> str:
 @click.argument("only", nargs=-1)
 @click.option("--check", is_flag=True, help="Compare with the files that are there; exit 1 if one differs.")
 def main(only: tuple[str, ...], check: bool) -> None:
-    archs = [arch for arch in ARCHS if arch in only] or ARCHS
-    chosen = [name for name in names() if name in only] or names()
+    every = names() + triton_names()
+    archs = [arch for arch in ARCHS + TRITON_ARCHS if arch in only] or ARCHS + TRITON_ARCHS
+    chosen = [name for name in every if name in only] or every
     unknown = set(only) - set(archs) - set(chosen)
     if unknown:
         raise click.UsageError(f"no source or architecture is called {', '.join(sorted(unknown))}")
-    failures = 0
-    for name in chosen:
-        for arch in archs:
-            try:
-                outcome = update(name, arch, check)
-            except ToolMissing as missing:
-                raise click.ClickException(str(missing)) from missing
-            failures += outcome == "differs"
-            if outcome != "unchanged":
-                click.echo(f"{outcome:9} {arch}/{name}.ptx")
-    click.echo(f"{len(chosen) * len(archs)} files, {failures} differ")
-    raise SystemExit(1 if failures else 0)
+    files = [(name, arch) for name in chosen for arch in archs_of(name) if arch in archs]
+    outcomes: list[str] = []
+    missing: set[str] = set()
+    for name, arch in files:
+        try:
+            outcomes.append(update(name, arch, check))
+        except ToolMissing as tool:
+            missing.add(str(tool))
+            outcomes.append("not compiled")
+        if outcomes[-1] != "unchanged":
+            click.echo(f"{outcomes[-1]:12} {ptx_of(name, arch).relative_to(HERE).as_posix()}")
+    for message in sorted(missing):
+        click.echo(message, err=True)
+    click.echo(", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted(set(outcomes))))
+    raise SystemExit(1 if {"differs", "not compiled"} & set(outcomes) else 0)
 
 
 if __name__ == "__main__":
