@@ -54,39 +54,44 @@ def addc(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
     return sum_of(ops, i, a, b, ops.carry())
 
 
-def difference_of(ops: Ops, i: Variant, a: Value, b: Value, borrow_in: Value | None) -> Value:
-    """a - b - borrow in, wrapped; under .cc the borrow out goes to CC.CF."""
+def difference_of(ops: Ops, i: Variant, a: Value, b: Value, carry_in: Value | None) -> Value:
+    """a - b - borrow in, wrapped; CC.CF is the adder's carry, the borrow's opposite, before and after.
+
+    The manual speaks of a borrow in CC.CF, which no chain of subtractions can tell apart; but the flag of a
+    subtraction that an addition reads (nvcc's division of 128-bit numbers) is 1 where nothing was borrowed:
+    ptxas 13.0 makes of sub.cc and addc, on sm_80, IADD3 R7, P0, R0, -R5, RZ and IADD3.X R9, R4, R4, RZ, P0.
+    """
     x, y = as_bits(ops, a, b)
     rest = x - y
     borrow = x < y
-    if borrow_in is not None:
-        one = ops.cast(borrow_in, x.type)
+    if carry_in is not None:
+        one = ops.cast(~carry_in, x.type)
         borrow = borrow | (rest < one)
         rest = rest - one
     if i.cc:
-        ops.set_carry(borrow)
+        ops.set_carry(~borrow)
     return ops.view(rest, a.type)
 
 
 @instruction("sub.cc.type d, a, b", type=WORDS, requires="1.2", since=WIDE, loose=True, section="9.7.2.3")
 def sub_cc(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
-    """d = a - b, wrapped; CC.CF = the borrow out, of the operands as unsigned numbers.
+    """d = a - b, wrapped; CC.CF = 0 if that borrows, of the operands as unsigned numbers, else 1.
 
-    example: sub.cc.u32 0, 1 -> 0xffffffff, CC.CF=1
-    example: sub.cc.s32 0x80000000, 1 -> 0x7fffffff, CC.CF=0
-    example: sub.cc.u64 5, 5, CC.CF=1 -> 0, CC.CF=0
+    example: sub.cc.u32 0, 1 -> 0xffffffff, CC.CF=0
+    example: sub.cc.s32 0x80000000, 1 -> 0x7fffffff, CC.CF=1
+    example: sub.cc.u64 5, 5, CC.CF=0 -> 0, CC.CF=1
     """
     return difference_of(ops, i, a, b, None)
 
 
 @instruction("subc{.cc}.type d, a, b", type=WORDS, requires="1.2", since=WIDE, loose=True, section="9.7.2.4")
 def subc(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
-    """d = a - (b + CC.CF), wrapped; under .cc, CC.CF = the borrow out; else it stays.
+    """d = a - b, less one where CC.CF = 0 says that a borrow came in; under .cc, CC.CF = 0 if that borrows.
 
-    example: subc.u32 5, 2, CC.CF=1 -> 2, CC.CF=1
-    example: subc.cc.u32 0, 0, CC.CF=1 -> 0xffffffff, CC.CF=1
-    example: subc.cc.u32 0, 0xffffffff, CC.CF=1 -> 0, CC.CF=1
-    example: subc.cc.s64 1, 0, CC.CF=1 -> 0, CC.CF=0
+    example: subc.u32 5, 2, CC.CF=0 -> 2, CC.CF=0
+    example: subc.cc.u32 0, 0, CC.CF=0 -> 0xffffffff, CC.CF=0
+    example: subc.cc.u32 0, 0xffffffff, CC.CF=0 -> 0, CC.CF=0
+    example: subc.cc.s64 1, 0, CC.CF=0 -> 0, CC.CF=1
     """
     return difference_of(ops, i, a, b, ops.carry())
 

@@ -22,7 +22,7 @@ def verify_carry(opcode: str, count: int, oracle: Callable[..., int], *, writes:
     results, after = rows(opcode, *given, carry=carry)
     for lane, operands in enumerate(zip(*given, strict=True)):
         exact = oracle(*operands, carry[lane])
-        out = exact < 0 if borrow else exact >> width & 1
+        out = exact >= 0 if borrow else exact >> width & 1
         assert results[lane] == exact & (1 << width) - 1, (opcode, operands, carry[lane])
         assert after[lane] == (out if writes else carry[lane]), (opcode, operands, carry[lane])
 
@@ -33,8 +33,8 @@ def test_add_sub(kind: str) -> None:
     verify_carry(f"addc.{kind}", 2, lambda a, b, carry: a + b + carry, writes=False)
     verify_carry(f"addc.cc.{kind}", 2, lambda a, b, carry: a + b + carry, writes=True)
     verify_carry(f"sub.cc.{kind}", 2, lambda a, b, carry: a - b, writes=True, borrow=True)
-    verify_carry(f"subc.{kind}", 2, lambda a, b, carry: a - b - carry, writes=False, borrow=True)
-    verify_carry(f"subc.cc.{kind}", 2, lambda a, b, carry: a - b - carry, writes=True, borrow=True)
+    verify_carry(f"subc.{kind}", 2, lambda a, b, carry: a - b - 1 + carry, writes=False, borrow=True)
+    verify_carry(f"subc.cc.{kind}", 2, lambda a, b, carry: a - b - 1 + carry, writes=True, borrow=True)
 
 
 @pytest.mark.parametrize("kind", WORDS)
@@ -68,6 +68,17 @@ def test_chain_of_four_words(operation: str, sign: int) -> None:
         part, carry = rows(opcode, word(a, place), word(b, place), carry=carry)
         total = [t | p << 32 * place for t, p in zip(total, part, strict=True)]
     assert total == [(x + sign * y) % (1 << 128) for x, y in zip(a, b, strict=True)]
+
+
+def test_an_addition_reads_the_flag_of_a_subtraction() -> None:
+    """As nvcc's 128-bit division does: 1 where nothing was borrowed."""
+    a, b = [5, 5, 5, 0, 0xFFFFFFFF], [4, 5, 6, 1, 0]
+    carry = rows("sub.cc.u32", a, b, carry=[0] * 5)[1]
+    assert rows("addc.u32", [0] * 5, [0] * 5, carry=carry)[0] == [1, 1, 0, 0, 1]
+    carry = rows("add.cc.u32", a, b, carry=[0] * 5)[1]
+    assert rows("subc.u32", [9] * 5, [3] * 5, carry=carry)[0] == [5, 5, 5, 5, 5]
+    carry = rows("add.cc.u32", [0xFFFFFFFF] * 5, [1] * 5, carry=[0] * 5)[1]
+    assert rows("subc.u32", [9] * 5, [3] * 5, carry=carry)[0] == [6] * 5
 
 
 def test_product_of_two_words_by_two() -> None:

@@ -1,6 +1,29 @@
 """The host sides of the compiled sources: inputs, launches, and what NumPy says must come out."""
 
 from tests.kernels.gpu import PROGRAMS
-from tests.kernels.programs import bytes, groups, language, matrices, reductions, scans, sorting
+from tests.kernels.programs import (
+    bytes,
+    floats,
+    groups,
+    integers,
+    language,
+    matrices,
+    memory,
+    reductions,
+    scans,
+    sorting,
+)
 
-__all__ = ["PROGRAMS", "bytes", "groups", "language", "matrices", "reductions", "scans", "sorting"]
+__all__ = [
+    "PROGRAMS",
+    "bytes",
+    "floats",
+    "groups",
+    "integers",
+    "language",
+    "matrices",
+    "memory",
+    "reductions",
+    "scans",
+    "sorting",
+]

@@ -62,3 +62,57 @@ def tiles(gpu: Gpu) -> None:
         match = sum(1 << i for i in range(16) if tile[i] % 4 == tile[place] % 4)
         down, up = tile[place + 3 if place < 13 else place], tile[place - 5 if place > 4 else place]
         assert votes.numpy()[t].tolist() == [(tile > 90).any(), (tile < 100).all(), ballot, match, down, up]
+
+
+@program
+def votes(gpu: Gpu) -> None:
+    values = gpu.integers(-8, 12, 128, np.int32)
+    values[64:] = np.abs(values[64:]) % 7
+    out = gpu.zeros((128, 3), np.int32)
+    gpu.launch("block_votes", 2, 64, gpu.array(values), out)
+    halves = values.reshape(2, 64)
+    answers = np.stack([(halves > 0).sum(axis=1), (halves == 7).any(axis=1), (halves > -9).all(axis=1)], axis=1)
+    same(out, np.repeat(answers, 64, axis=0))
+
+    for values in (gpu.integers(-3, 9, 32, np.int32), gpu.integers(1, 3, 32, np.int32)):
+        found = gpu.zeros((32, 8), np.uint32)
+        gpu.launch("warp_votes", 1, 32, gpu.array(values), found)
+        same(found, [warp_votes(values, lane) for lane in range(32)])
+
+    values = gpu.integers(-20, 40, 64, np.int32)
+    found = gpu.array(np.full((64, 2), 77, np.uint32))
+    gpu.launch("early_exit", 1, 64, gpu.array(values), found)
+    expected = np.full((64, 2), 77, np.uint32)
+    for warp in (0, 32):
+        stay = [t for t in range(warp, warp + 32) if values[t] >= 0]
+        expected[stay] = sum(1 << t - warp for t in stay if values[t] & 1), values[stay[0]]
+    same(found, expected)
+
+    wide = gpu.bits(32, np.int64) >> 12
+    moved = gpu.zeros((32, 5), np.int64)
+    gpu.launch("shuffles", 1, 32, gpu.array(wide), moved)
+    t = np.arange(32)
+    up, down = np.where(t % 8 >= 3, t - 3, t), np.where(t < 27, t + 5, t)
+    crossed = np.where((t ^ 9) // 4 <= t // 4, t ^ 9, t)
+    places = t // 16 * 16 + t * 7 % 16, up, down, crossed, 31 - t
+    same(moved, np.stack([wide[place] for place in places], axis=1))
+
+
+def mask_where(condition: np.ndarray) -> int:
+    return sum(1 << int(lane) for lane in np.flatnonzero(condition))
+
+
+def warp_votes(values: np.ndarray, lane: int) -> list[int]:
+    signs = values >> 31
+    same_sign = bool((signs == signs[0]).all())
+    parity = np.arange(32) % 2 == lane % 2
+    return [
+        mask_where(values & 1),
+        int((values == 7).any()),
+        int((values < 10).all()),
+        mask_where(values == values[lane]),
+        mask_where(values & 3 == values[lane] & 3),
+        0xFFFFFFFF if same_sign else 0,
+        int(same_sign),
+        mask_where((values > 0) & parity),
+    ]
