@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import platform
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,14 +25,25 @@ if TYPE_CHECKING:
 
 DEFAULT_ARCH = "sm_90a"
 DEFAULT_SMS = 132
-ENGINES = ("reference",)
+ENGINES = ("native", "reference")
+ENGINE_VARIABLE = "PTXEMU_ENGINE"  # the engine of systems that name none
+
+
+def default_engine() -> str:
+    """The engine of systems that name none: $PTXEMU_ENGINE, or native where it has been verified and llvmlite is."""
+    chosen = os.environ.get(ENGINE_VARIABLE)
+    if chosen:
+        return chosen
+    verified = sys.platform == "linux" and platform.machine() == "x86_64"
+    return "native" if verified and importlib.util.find_spec("llvmlite") else "reference"
 
 
 class System:
     """Emulated devices with one memory and one scheduler; a context manager.
 
-    devices, sms, arch: how many GPUs, SMs of each, their architecture.  engine: "reference".  schedule:
-    "round_robin", "round_robin:QUANTUM", "random", "random:SEED".  memory: limit of all allocations in bytes.
+    devices, sms, arch: how many GPUs, SMs of each, their architecture.  engine: "native", "reference", or None
+    for the first of them that this machine has.  schedule: "round_robin", "round_robin:QUANTUM", "random",
+    "random:SEED".  memory: limit of all allocations in bytes.
     max_instructions: a limit for the whole run.  hang_after: instructions of every runnable warp without
     progress that are a hang.  output: where vprintf writes (sys.stdout.write).  observers: see observer.py.
 
@@ -40,7 +55,7 @@ class System:
         devices: int = 1,
         sms: int = DEFAULT_SMS,
         arch: str = DEFAULT_ARCH,
-        engine: str = "reference",
+        engine: str | None = None,
         schedule: str = "round_robin",
         seed: int = 0,
         *,
@@ -52,6 +67,7 @@ class System:
     ) -> None:
         if devices < 1 or sms < 1:
             raise ValueError(f"a system of {devices} devices with {sms} SMs")
+        engine = engine or default_engine()
         if engine not in ENGINES:
             raise ValueError(f"engine {engine!r}: there is {', '.join(ENGINES)}")
         if arch not in KNOWN_TARGETS:
@@ -60,6 +76,7 @@ class System:
             "devices": devices,
             "sms": sms,
             "arch": arch,
+            "engine": engine,
             "schedule": schedule,
             "seed": seed,
             "memory": memory,
@@ -76,7 +93,7 @@ class System:
         states = [DeviceState(n, options["sms"], options["arch"]) for n in range(options["devices"])]
         memory = AddressSpace(options["devices"], options["memory"])
         schedule = schedule_of(options["schedule"], options["seed"])
-        self.runner = Runner(states, memory, schedule, options["limits"], options["output"])
+        self.runner = Runner(states, memory, schedule, options["limits"], options["output"], options["engine"])
         for observer in self._observers:
             self.runner.add_observer(observer)
         self.fault = None
@@ -133,8 +150,8 @@ class System:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this run; a fault of later is forgotten."""
         self.runner.restore(snapshot)
-        self.fault = None
         self.loaded = dict(snapshot.symbols)
+        self.fault = None
 
     def __enter__(self) -> System:
         return self

@@ -82,7 +82,12 @@ def _fixed(option: str, metavar: str, allowed: tuple[str, ...], instead: str) ->
     show_default=True,
     help="round_robin[:INSTRUCTIONS] or random[:SEED].",
 )
-@_fixed("--engine", "ENGINE", ENGINES, f"the engine is {' or '.join(ENGINES)}")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=None,
+    help="native runs machine code, reference NumPy rows; same results.  [default: native where it can run]",
+)
 @_fixed("--jobs", "N", ("1",), "one warp runs at a time")
 @_fixed("--contract", "RULES", ("ptx",), "instructions do what the PTX manual says")
 @_fixed("--check", "CHECKS", ("mem",), "bounds, alignment and write protection of memory are always checked")
@@ -108,7 +113,7 @@ def command(target: str, **given: Any) -> ExitCode:
         outcome = execute(target, options, system, given["progress"], catch=given["as_json"])
     except DiagnosedError as error:
         if isinstance(error, KernelFault):
-            error.diagnostic.notes += (f"--schedule {given['schedule']} --seed {options.seed} gives this run again",)
+            error.diagnostic.facts = tuple(_with_seed(fact, options.seed) for fact in error.diagnostic.facts)
         if not given["as_json"]:
             raise
         failed = {"target": target, "ok": False, "errors": [item.to_json() for item in error.diagnostics]}
@@ -119,6 +124,12 @@ def command(target: str, **given: Any) -> ExitCode:
     for line in [json.dumps(to_json(outcome, options))] if given["as_json"] else summary(outcome, options):
         click.echo(line)
     return outcome.code
+
+
+def _with_seed(fact: tuple[str, str], seed: int) -> tuple[str, str]:
+    """The fact about the run, with the seed of the random arguments: all that is needed to have it again."""
+    key, text = fact
+    return key, f"{text}, seed {seed}" if key == "run" else text
 
 
 def _system(given: dict[str, Any]) -> System:
