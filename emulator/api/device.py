@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from emulator.arguments import type_name_of
 from emulator.machine.device import DeviceState, Point, Record, Wait, Work
 from emulator.machine.device import Stream as MachineStream
 from emulator.machine.memory import Allocation
@@ -195,7 +196,7 @@ class Device:
         count = math.prod(sizes)
         name = name or self.system.next_buffer_name()
         allocation = self.system.runner.memory.allocate(self.index, count * kind.itemsize, name, address=address)
-        allocation.note = f"{kind}{list(sizes)}"
+        allocation.note = f"{type_name_of(kind)}{list(sizes)}"
         return Buffer(self.system, allocation, kind, sizes)
 
     def create_stream(self) -> Stream:

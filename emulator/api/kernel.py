@@ -82,7 +82,7 @@ class ObjectCode:
         if name not in self.kernels:
             known = ", ".join(self.kernels) or "none"
             fix = nearest(name, self.kernels)
-            text = f"no kernel {name} in {self.module.source.name}"
+            text = f"no kernel {name} in this file"
             raise UsageError(
                 Diagnostic("PTX-L0101", "usage", text, self.module.source, facts=(("kernels", known),), help=fix)
             )
@@ -230,11 +230,10 @@ def check_shape(program: Program, shape: LaunchShape, device: Device, *, coopera
     for what, size, most in (("grid", shape.grid, limits.grid), ("block", shape.block, limits.block)):
         for axis, found, limit in zip("xyz", (size.x, size.y, size.z), most, strict=True):
             if not 1 <= found <= limit:
-                faults.append(f"{what}.{axis} = {found}: 1 to {limit:,} are possible")
+                faults.append(f"{what}.{axis} = {found:,}: 1 to {limit:,} are possible")
     if shape.block.count > limits.threads_per_block:
-        faults.append(
-            f"a block of {shape.block} has {shape.block.count:,} threads: {limits.threads_per_block:,} at most"
-        )
+        threads = f"a block of {shape.block}, {shape.block.count:,} threads"
+        faults.insert(0, f"{threads}: {limits.threads_per_block:,} at most")
     if shape.shared < 0:
         faults.append(f"{shape.shared} bytes of dynamic shared memory")
     if shape.cluster is not None and not 1 <= shape.cluster.count <= limits.cluster:
@@ -244,12 +243,13 @@ def check_shape(program: Program, shape: LaunchShape, device: Device, *, coopera
     for directive in program.entry.node.directives:
         sizes = [int(value) for value in directive.values if isinstance(value, int)]
         if directive.name in (".reqntid", "reqntid") and shape.block != Dim3.of(tuple(sizes)):
-            faults.append(f"the kernel requires a block of {Dim3.of(tuple(sizes))} (.reqntid), not {shape.block}")
+            faults.append(f"a block of {shape.block}: the kernel requires {Dim3.of(tuple(sizes))} (.reqntid)")
         if directive.name in (".maxntid", "maxntid") and shape.block.count > Dim3.of(tuple(sizes)).count:
-            faults.append(f"the kernel allows {Dim3.of(tuple(sizes)).count} threads a block (.maxntid)")
+            allowed = Dim3.of(tuple(sizes)).count
+            faults.append(f"{shape.block.count:,} threads a block: the kernel allows {allowed:,} (.maxntid)")
     if faults:
         label = Label(program.entry.node.span)
-        text = f"{program.name} cannot be launched: {faults[0]}"
+        text = f"{program.name} cannot be launched with {faults[0]}"
         notes = tuple(faults[1:])
         raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), notes=notes))
     if cooperative:
@@ -268,7 +268,7 @@ def _check_cooperative(program: Program, shape: LaunchShape, device: Device) -> 
 def _check_shared(program: Program, grid: Grid, device: Device) -> None:
     most = device._state.limits.shared_per_block
     if grid.shared_bytes > most:
-        text = f"{program.name} cannot be launched: {grid.shared_bytes:,} bytes of shared memory, {most:,} are possible"
+        text = f"{program.name} cannot be launched with {grid.shared_bytes:,} bytes of shared memory: {most:,} at most"
         facts = (("static", f"{program.shared_bytes:,} bytes"), ("dynamic", f"{grid.config.shared:,} bytes"))
         label = Label(program.entry.node.span)
         raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), facts))

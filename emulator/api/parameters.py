@@ -11,7 +11,7 @@ import numpy as np
 from emulator.errors import Diagnostic, Label, UsageError
 from emulator.machine.memory import Allocation, Bytes
 from emulator.program import KernelParameter, Program
-from emulator.ptx_types import TYPES
+from emulator.ptx_types import TYPES, ScalarType
 
 if TYPE_CHECKING:
     pass
@@ -97,10 +97,17 @@ def _pack_numpy(program: Program, number: int, parameter: KernelParameter, value
     dtype = np.asarray(value).dtype
     if dtype.itemsize != kind.bytes:
         text = f"a numpy.{dtype} has {dtype.itemsize} bytes, {kind} has {kind.bytes}"
-        raise _refuse(program, number, parameter, text)
+        raise _refuse(program, number, parameter, text, _right_type(kind))
     if (kind.kind in "us" and dtype.kind == "f") or (kind.is_float and dtype.kind in "iub"):
-        raise _refuse(program, number, parameter, f"a numpy.{dtype} for {kind}")
+        raise _refuse(program, number, parameter, f"a numpy.{dtype} does not fit {kind}", _right_type(kind))
     return np.asarray(value).tobytes()
+
+
+def _right_type(kind: ScalarType) -> str:
+    """How to give a number of a parameter's type."""
+    name = kind.name.replace("b", "u", 1) if kind.kind == "b" else kind.name
+    numpy_name = {"u": "uint", "s": "int", "f": "float"}[name[0]] + name[1:]
+    return f"give a numpy.{numpy_name}, on the command line {name}=1"
 
 
 def _pack_int(program: Program, number: int, parameter: KernelParameter, value: int) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emulator.engines.access_faults import report_access
 from emulator.errors import (
     Diagnostic,
     Hang,
@@ -23,7 +24,6 @@ from emulator.machine import memory as m
 from emulator.machine.warp import Warp, lanes_of, mask_of
 from emulator.parse import operand_spans
 from emulator.program import Instruction
-from emulator.program.operands import Memory, Register
 from emulator.ptx_types import WARP_SIZE
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from emulator.engines.run import Runner
 
 Facts = tuple[tuple[str, str], ...]
+_ACCESS_FAULTS: dict[str, tuple[str, type[KernelFault]]] = {
+    "illegal": ("PTX-M0101", IllegalAddress),
+    "misaligned": ("PTX-M0102", MisalignedAddress),
+    "read_only": ("PTX-M0103", IllegalAddress),
+    "private": ("PTX-M0101", IllegalAddress),
+}
 
 
 def lane_picture(lanes: int, live: int) -> str:
@@ -48,74 +54,10 @@ class Faults:
 
     def access(self, fault: m.AccessFault, warp: Warp, instruction: Instruction) -> KernelFault:
         """An access outside, misaligned, or to read-only memory."""
-        first = (fault.lanes & -fault.lanes).bit_length() - 1
-        address = int(fault.addresses[first])
-        verb = "store" if fault.is_write else "load"
-        space, where, help_text = self._where(fault, warp, address)
-        words = {
-            "illegal": ("PTX-M0101", f"{verb} {where}", IllegalAddress),
-            "misaligned": ("PTX-M0102", f"misaligned {space} {verb} of {fault.size} bytes", MisalignedAddress),
-            "read_only": ("PTX-M0103", f"{verb} to read-only {space} memory", IllegalAddress),
-        }
-        code, headline, family = words[fault.kind]
-        facts = self._lanes_fact(warp, fault.lanes, instruction)
-        facts += (
-            ("first", f"lane {first}, thread {warp.cta.thread(warp, first)}: {self._spot(address, fault, warp)}"),
-        )
-        facts += self._address_fact(instruction, fault)
-        if fault.kind == "misaligned":
-            help_text = f"an access of {fault.size} bytes needs an address that is a multiple of {fault.size}"
-        return family(self._diagnostic(code, headline, instruction, facts, help_text, bracket=True))
-
-    def _where(self, fault: m.AccessFault, warp: Warp, address: int) -> tuple[str, str, str]:
-        """(space, "past the end of ...", help)."""
-        space = fault.space if fault.space != "generic" else _window_name(address)
-        if space in ("global", "const"):
-            nearest = self.runner.memory.nearest(address)
-            if nearest is None:
-                return space, f"at {address:#x}, where there is no allocation", "is the pointer a device address?"
-            if nearest.base <= address < nearest.end:
-                fix = f"the access of {fault.size} bytes crosses the end of the buffer"
-                return space, f'past the end of "{nearest.name}"', fix
-            side = "past the end of" if address >= nearest.end else "before the start of"
-            distance = address - nearest.end if address >= nearest.end else nearest.base - address
-            if distance > 1 << 20:
-                fix = "is the register that holds the address set, and is it a device address?"
-                return space, f"at {address:#x}, far from every allocation", fix
-            return space, f'{side} "{nearest.name}"', "guard the index, or make the buffer larger"
-        sizes = {
-            "shared": (
-                len(warp.cta.shared),
-                "static and dynamic shared memory; is the launch's shmem_size large enough?",
-            ),
-            "local": (warp.stack_bytes, "the lane's local memory"),
-            "param": (len(warp.cta.grid.parameters), "the kernel's parameters"),
-        }
-        size, hint = sizes[space]
-        return space, f"outside the {size:,} bytes of {space} memory", hint
-
-    def _spot(self, address: int, fault: m.AccessFault, warp: Warp) -> str:
-        space = fault.space if fault.space != "generic" else _window_name(address)
-        if space in ("global", "const"):
-            nearest = self.runner.memory.nearest(address)
-            if nearest is not None and abs(address - nearest.base) < 1 << 40:
-                after = address - nearest.end
-                tail = f", {after} bytes after the end" if after >= 0 else ""
-                return f"{nearest.describe(address)} ({address:#x}), {fault.size} bytes{tail}"
-        if space == "shared":
-            low = address & (1 << m.CLUSTER_SHIFT) - 1
-            return f"shared offset {low - m.SHARED_BASE:#x} ({address:#x}), {fault.size} bytes"
-        return f"{space}:{address:#x}, {fault.size} bytes"
-
-    def _address_fact(self, instruction: Instruction, fault: m.AccessFault) -> Facts:
-        for operand in instruction.sources:
-            if isinstance(operand.place, Memory) and isinstance(operand.place.base, Register):
-                values = fault.addresses[lanes_of(fault.lanes)]
-                low, high = int(values.min()), int(values.max())
-                text = f"[{operand.place.base.name}{operand.place.offset:+d}]" if operand.place.offset else ""
-                text = text or f"[{operand.place.base.name}]"
-                return (("address", f"{text} = {low:#x}" + (f" .. {high:#x}" if high != low else "")),)
-        return ()
+        code, family = _ACCESS_FAULTS[fault.kind]
+        headline, facts, fix = report_access(fault, warp, instruction, self.runner.memory)
+        lanes, *where = self._lanes_fact(warp, fault.lanes, instruction)
+        return family(self._diagnostic(code, headline, instruction, (lanes, *facts, *where), fix, bracket=True))
 
     # --- barriers and control ----------------------------------------------------------------------
 
@@ -183,8 +125,10 @@ class Faults:
     def _lanes_fact(self, warp: Warp, lanes: int, instruction: Instruction) -> Facts:
         grid = warp.cta.grid
         place = f"block {warp.cta.index} warp {warp.index}  {lanes:#010x}"
-        where = ("kernel", f"{grid.name}, device {grid.device}, instruction {self.runner.time:,} of the run")
-        return (("lanes", f"{lane_picture(lanes, warp.live)}  {place}"), where)
+        device = f" on device {grid.device}" if len(self.runner.devices) > 1 else ""
+        run = f"instruction {self.runner.time:,}, schedule {self.runner.schedule.name}"
+        picture = f"{lane_picture(lanes, warp.live)}  {place}"
+        return (("lanes", picture), ("kernel", f"{grid.name}{device}"), ("run", run))
 
     def _diagnostic(
         self, code: str, text: str, instruction: Instruction | None, facts: Facts, fix: str, *, bracket: bool = False
@@ -200,9 +144,3 @@ class Faults:
                     break
         kind = "hang" if code.startswith("PTX-H") else "fault"
         return Diagnostic(code, kind, text, instruction.source, (Label(span),), facts, fix)
-
-
-def _window_name(address: int) -> str:
-    """The space of a generic address."""
-    windows = {m.SHARED_WINDOW >> 32: "shared", m.LOCAL_WINDOW >> 32: "local", m.PARAM_WINDOW >> 32: "param"}
-    return windows.get(address >> 32, "global")

@@ -211,7 +211,8 @@ class ReferenceOps(LaneOps):
         pcs = np.array(targets.pcs, dtype=np.int32)
         bad = lanes.data & (index.data >= len(pcs))
         if bad.any():
-            raise calls.bad_target(self, bad, f"an index beyond the {len(pcs)} targets of the list")
+            targets_text = f"the {len(pcs)} target{'s' * (len(pcs) != 1)} of the list"
+            raise calls.bad_target(self, bad, f"an index beyond {targets_text}: {int(index.data[bad][0])}")
         self._move(lanes, pcs[np.where(lanes.data, index.data, 0)])
 
     def call(self, lanes: Value, target: Callee) -> None:
