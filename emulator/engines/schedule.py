@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from emulator.machine.warp import Warp
 
-QUANTUM = 256
+QUANTUM = 1024
 WarpKey = tuple[int, int, int]  # number of the launch, CTA, warp
 Turn = tuple[WarpKey, int]
 

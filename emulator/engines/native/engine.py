@@ -29,6 +29,20 @@ if TYPE_CHECKING:
 START_PC, TAKEN = offset_of("start_pc"), offset_of("taken")
 
 
+class Context:
+    """A warp's CONTEXT, and what a turn needs of it."""
+
+    __slots__ = ("address", "bytes", "counters", "registers", "start_pc", "taken")
+
+    def __init__(self, raw: Bytes, warp: Warp) -> None:
+        self.bytes = raw
+        self.address = raw.ctypes.data
+        self.registers = warp.state.ctypes.data + HEADER_BYTES
+        self.counters = raw[:24].view(np.int64)  # budget, time, progress
+        self.start_pc = raw[START_PC : START_PC + 4].view(np.int32)
+        self.taken = raw[TAKEN : TAKEN + 4].view(np.uint32)
+
+
 class NativeEngine(ReferenceEngine):
     """Executes turns natively where nothing asks for single instructions."""
 
@@ -69,7 +83,7 @@ class NativeEngine(ReferenceEngine):
             for row in native.constants.values():
                 if row.level == "warp":
                     self._fill_row(warp, row, warp.rows[row.offset :])
-            warp.context = self._context(warp, native)
+            warp.context = Context(self._context(warp, native), warp)
 
     def _template(self, cta: Cta, native: NativeProgram) -> Bytes:
         """The rows that are the same in all warps of a grid, made with its first CTA."""
@@ -109,12 +123,12 @@ class NativeEngine(ReferenceEngine):
         if exact or single or self.runner.events.wants is not Events.NONE:
             return super().run(warp, count, exact=exact, single=single)
         self._refresh_allocations()
-        context, regs = warp.context.ctypes.data, warp.state.ctypes.data + HEADER_BYTES
-        counters = warp.context[:24].view(np.int64)
+        context: Context = warp.context
+        counters, dispatch = context.counters, self._library.dispatch
         left = count
         while True:
             counters[:] = left, 0, 0
-            status = self._library.dispatch(None, regs, context, 0)
+            status = dispatch(None, context.registers, context.address, 0)
             _, executed, progress = counters.tolist()
             self.runner.time += executed
             self.runner.progress += progress
@@ -129,8 +143,7 @@ class NativeEngine(ReferenceEngine):
     def _execute_one(self, warp: Warp, left: int) -> bool:
         """The instruction that native code left; whether the turn is over."""
         native = self.program(warp.cta.grid.program)
-        pc = int(warp.context[START_PC : START_PC + 4].view(np.int32)[0])
-        group = int(warp.context[TAKEN : TAKEN + 4].view(np.uint32)[0])
+        pc, group = int(warp.context.start_pc[0]), int(warp.context.taken[0])
         barrier = native.barriers.get(pc)
         if barrier is not None:
             self._count(warp)
