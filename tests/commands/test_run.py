@@ -221,7 +221,7 @@ def test_the_grid_counts_ctas_with_clusters_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--engine", "quantum"), "'--engine': quantum is not there yet: the engine is "),
+        (("--engine", "quantum"), "'quantum' is not one of"),
         (("--jobs", "2"), "'--jobs': 2 is not there yet: one warp runs at a time"),
         (("--contract", "ptxas"), "'--contract': ptxas is not there yet: instructions do what the PTX manual says"),
         (("--check", "race"), "'--check': race is not there yet: bounds, alignment and write protection"),
