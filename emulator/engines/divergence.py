@@ -22,13 +22,20 @@ def next_group(warp: Warp) -> int:
     runnable = warp.runnable
     if not runnable:
         return 0
+    if _is_together(warp, runnable):
+        _new_round(warp)
+        return runnable
     first = _first(warp, runnable & warp.turn or runnable)
     group = mask_of(lanes_of(runnable) & (warp.pc == warp.pc[first]) & (warp.depth == warp.depth[first]))
-    if group == runnable:
-        _new_round(warp)
-    else:
-        warp.ran |= group
+    warp.ran |= group
     return group
+
+
+def _is_together(warp: Warp, mask: int) -> bool:
+    """Whether all these lanes stand at one pc, in one depth of calls."""
+    lanes = lanes_of(mask)
+    pcs, depths = warp.pc[lanes], warp.depth[lanes]
+    return bool((pcs == pcs[0]).all() and (depths == depths[0]).all())
 
 
 def _first(warp: Warp, mask: int) -> int:

@@ -46,7 +46,8 @@ def hang_report(grids: list[Grid], spinning: list[Warp], idle: int) -> Report:
 
 
 def _instruction(warp: Warp) -> Instruction:
-    lane = int(np.flatnonzero(lanes_of(warp.live))[0])
+    """Where a warp stands: its first lane that can run, or that waits."""
+    lane = int(np.flatnonzero(lanes_of(warp.runnable or warp.live))[0])
     instructions: list[Instruction] = warp.cta.grid.program.instructions
     return instructions[int(warp.pc[lane])]
 
@@ -81,11 +82,11 @@ def _warp_waits(warp: Warp) -> list[str]:
     for (opcode, mask), there in warp.rendezvous.items():
         missing = mask & warp.live & ~there
         line = _line(warp, there)
-        lines.append(f"{_place(warp)}: {opcode} at line {line} waits for lanes {_lane_list(missing)} of {mask:#010x}")
+        lines.append(f"{_place(warp)}: {opcode} at line {line} waits for {_numbers('lane', missing)} of {mask:#010x}")
     for number, barrier in enumerate(warp.cta.barriers):
         lanes = barrier.waiting.get(warp.index, 0)
         if lanes:
-            lines.append(f"{_place(warp)}: barrier {number} at line {_line(warp, lanes)}, lanes {_lane_list(lanes)}")
+            lines.append(f"{_place(warp)}: barrier {number} at line {_line(warp, lanes)}, {_numbers('lane', lanes)}")
     return lines
 
 
@@ -95,7 +96,12 @@ def _line(warp: Warp, lanes: int) -> int:
     return line
 
 
-def _lane_list(mask: int) -> str:
+def _numbers(what: str, mask: int) -> str:
+    """`lanes 0-15, 20`, `warp 3`."""
+    return f"{what}{'s' if mask & mask - 1 else ''} {_ranges(mask)}"
+
+
+def _ranges(mask: int) -> str:
     """`0-15, 20`."""
     parts, lane = [], 0
     while lane < WARP_SIZE:
@@ -119,29 +125,65 @@ def _stuck_barrier(grids: list[Grid]) -> tuple[Cta, int, Barrier] | None:
 
 
 def _barrier_report(cta: Cta, number: int, barrier: Barrier) -> Report:
-    waiting = [cta.warps[index] for index in sorted(barrier.waiting)]
-    first = waiting[0]
+    first = cta.warps[min(barrier.waiting)]
     pc = int(first.pc[lanes_of(barrier.waiting[first.index])][0])
     instruction: Instruction = cta.grid.program.instructions[pc]
     expected = barrier.count // WARP_SIZE if barrier.count else sum(bool(w.live) for w in cta.warps)
     text = f"{instruction.text.rstrip(';')} in block {cta.index} of {cta.grid.name} can never complete"
-    facts: list[tuple[str, str]] = [
-        ("expects", f"{expected} warps, {barrier.arrivals} have arrived (barrier {number})")
-    ]
-    for warp in waiting:
-        lanes = barrier.waiting[warp.index]
-        facts.append(("waiting", f"warp {warp.index} at line {_line(warp, lanes)}, lanes {_lane_list(lanes)}"))
-    for warp in cta.warps:
-        lanes = barrier.waiting.get(warp.index, 0)
-        if not warp.live:
-            facts.append(("missing", f"warp {warp.index}: exited"))
-        elif warp.live & ~lanes:
-            rest = warp.live & ~lanes
-            facts.append(("missing", f"warp {warp.index}: lanes {_lane_list(rest)} at line {_line(warp, rest)}"))
+    verb = "has" if barrier.arrivals == 1 else "have"
+    expects = f"{expected} warp{'s' * (expected != 1)}, {barrier.arrivals} {verb} arrived (barrier {number})"
+    facts = [("expects", expects)]
+    lines = _barrier_lines(cta, barrier)
+    for kind in ("waiting", "missing", "arrived"):
+        keys = [kind] + [""] * len(lines)
+        facts += list(zip(keys, lines.get(kind, ()), strict=False))
     fix = "every warp that the barrier counts must come to it; move it out of the branch, or count fewer threads"
-    if not any(key == "missing" for key, _ in facts):
+    if "missing" not in lines:
         fix = f"its count of {barrier.count} threads is more than the block has at this barrier"
-    return "PTX-B0301", text, instruction, tuple(facts[:MOST_LINES]), fix
+    return "PTX-B0301", text, instruction, tuple(facts), fix
+
+
+def _barrier_lines(cta: Cta, barrier: Barrier) -> dict[str, list[str]]:
+    """Who waits, who is missing and who has arrived and gone on: lines by these words, warps in one state in one."""
+    warps: dict[tuple[str, str], int] = {}
+    for warp in cta.warps:
+        for state in _warp_states(warp, barrier):
+            warps[state] = warps.get(state, 0) | 1 << warp.index
+    lines: dict[str, list[str]] = {}
+    for (kind, where), mask in warps.items():
+        several = mask & mask - 1
+        text = where.replace("its lanes", "their lanes") if several else where
+        lines.setdefault(kind, []).append(f"{_numbers('warp', mask)}{text}")
+    for kind, found in lines.items():
+        if len(found) > MOST_LINES:
+            lines[kind] = [*found[:MOST_LINES], f"and {len(found) - MOST_LINES} more"]
+    return lines
+
+
+def _warp_states(warp: Warp, barrier: Barrier) -> list[tuple[str, str]]:
+    """(waiting, missing or arrived; where) of the lanes of a warp."""
+    if not warp.live:
+        return [("missing", ": exited")]
+    here = barrier.waiting.get(warp.index, 0) | barrier.passing.get(warp.index, 0)
+    rest = "arrived" if warp.index in barrier.arrived else "missing"
+    states = [("waiting", lanes) for lanes in _by_line(warp, here)]
+    states += [(rest, lanes) for lanes in _by_line(warp, warp.live & ~here)]
+    return [(kind, _lanes_at(warp, lanes)) for kind, lanes in states]
+
+
+def _by_line(warp: Warp, mask: int) -> list[int]:
+    """Lanes as masks of those that stand at one line."""
+    found: dict[int, int] = {}
+    for lane in np.flatnonzero(lanes_of(mask)):
+        line = _line(warp, 1 << int(lane))
+        found[line] = found.get(line, 0) | 1 << int(lane)
+    return list(found.values())
+
+
+def _lanes_at(warp: Warp, mask: int) -> str:
+    lanes = "all its lanes" if mask == warp.live else _numbers("lane", mask)
+    pc = int(warp.pc[lanes_of(mask)][0])
+    return f", {lanes}, at line {_line(warp, mask)}  {warp.cta.grid.program.instructions[pc].text}"
 
 
 def _not_resident(grids: list[Any]) -> list[str]:

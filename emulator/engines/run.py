@@ -40,6 +40,15 @@ class Limits:
     hang_after: int = HANG_AFTER
 
 
+def engine_of(name: str, runner: Runner) -> ReferenceEngine:
+    """An engine by name: "reference" or "native"."""
+    if name == "native":
+        from emulator.engines.native.engine import NativeEngine
+
+        return NativeEngine(runner)
+    return ReferenceEngine(runner)
+
+
 class Runner:
     """Runs everything that was launched on some devices.
 
@@ -54,6 +63,7 @@ class Runner:
         schedule: Schedule | None = None,
         limits: Limits | None = None,
         output: Callable[[str], object] | None = None,
+        engine: str = "reference",
     ) -> None:
         self.devices = devices
         self.memory = memory
@@ -67,7 +77,7 @@ class Runner:
         self.completed = Barrier()
         self.faults = Faults(self)
         self.events = EventStream(self)
-        self.engine = ReferenceEngine(self)
+        self.engine = engine_of(engine, self)
         self.calls = RuntimeCalls(self)
         self._turn: Pick | None = None
         self._last_progress = 0
@@ -95,7 +105,7 @@ class Runner:
     def _start_work(self) -> None:
         """Start what streams have in front until nothing more can start, and place CTAs on free SMs."""
         self._new_work = False
-        while any([self._advance_stream(device, stream) for device in self.devices for stream in device.streams]):
+        while any(self._advance_stream(device, stream) for device in self.devices for stream in device.streams):
             pass
         for device in self.devices:
             self._fill(device)
@@ -114,6 +124,7 @@ class Runner:
             if isinstance(work, Grid):
                 stream.running = work
                 device.grids.append(work)
+                self.engine.prepare_program(work.program)
             elif isinstance(work, Record):
                 work.point.reached = reached = True
         return reached
@@ -126,6 +137,7 @@ class Runner:
                     break
                 self.progress += 1
                 for cta in ctas:
+                    self.engine.prepare_cta(cta)
                     for warp in cta.warps:
                         self.make_ready(warp)
 

@@ -89,8 +89,9 @@ class Cta:
         self.shared = np.zeros(grid.shared_bytes, dtype=np.uint8)
         self.barriers = [Barrier() for _ in range(BARRIERS)]
         program, threads = grid.program, grid.config.block.count
+        row_bytes = program.row_bytes + program.constant_bytes
         self.warps = [
-            Warp(self, n, min(WARP_SIZE, threads - n * WARP_SIZE), program.row_bytes, program.stack_bytes)
+            Warp(self, n, min(WARP_SIZE, threads - n * WARP_SIZE), row_bytes, program.stack_bytes)
             for n in range(-(-threads // WARP_SIZE))
         ]
         for warp in self.warps:

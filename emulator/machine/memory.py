@@ -243,7 +243,8 @@ def _reserve(devices: int) -> tuple[int, mmap.mmap]:
 class AccessFault(Exception):
     """An access that must not happen; the engine adds the instruction and makes the diagnostic.
 
-    kind: "illegal", "misaligned" or "read_only".  lanes: mask of the offenders.  addresses: of all lanes.
+    kind: "illegal", "misaligned", "read_only", or "private" for an atomic operation on memory of one thread.
+    lanes: mask of the offenders.  addresses: of all lanes.
     """
 
     kind: str

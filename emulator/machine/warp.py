@@ -42,7 +42,14 @@ def lanes_of(mask: int) -> npt.NDArray[np.bool_]:
 
 def mask_of(lanes: npt.NDArray[np.bool_]) -> int:
     """32 booleans as a mask."""
-    return int(LANE_BITS[lanes].sum(dtype=np.uint32))
+    return int(np.packbits(lanes, bitorder="little").view("<u4")[0])
+
+
+def _aligned_zeros(size: int) -> npt.NDArray[np.uint8]:
+    """Zeroed bytes at a multiple of 64, as native code loads them."""
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size]
 
 
 class Warp:
@@ -57,7 +64,7 @@ class Warp:
         self.cta = cta
         self.index = index
         self.stack_bytes = stack_bytes
-        self.state = np.zeros(HEADER_BYTES + row_bytes, dtype=np.uint8)
+        self.state = _aligned_zeros(HEADER_BYTES + row_bytes)
         self.local = np.zeros(WARP_SIZE * stack_bytes, dtype=np.uint8)
         self.call_stack = np.zeros((WARP_SIZE, 0), dtype=np.uint8)
         self._map_views()
@@ -66,6 +73,7 @@ class Warp:
         self.executed = 0
         self.queued = False
         self.rendezvous: dict[tuple[str, int], int] = {}
+        self.context: Any = None  # what an engine keeps beside the warp
 
     def _map_views(self) -> None:
         state = self.state

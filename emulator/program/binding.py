@@ -255,8 +255,9 @@ def _vector_register(
 def _special(context: Context, spec: OperandSpec, node: nodes.Name, kind: ScalarType) -> Special | Elements:
     row = SPECIAL_REGISTERS[node.name[1:]]
     if "special" not in spec.flags or spec.is_result:
-        text = f"the special register {node.name} cannot be operand {spec.name} of {context.variant.opcode}"
-        raise Mismatch("PTX-P0113", text, help=f"copy it first: mov.{row.type.name} %r, {node.name};")
+        name = f"{node.name}.{node.component}" if node.component else node.name
+        text = f"the special register {name} cannot be operand {spec.name} of {context.variant.opcode}"
+        raise Mismatch("PTX-P0113", text, help=f"copy it first: mov.{row.type.name} %r, {name};")
     context.linker.require(row.requires, f"the special register {node.name}")
     if row.type.width != kind.width and kind.width not in row.narrow:
         raise Mismatch("PTX-P0114", f"{node.name} is {row.type}, {context.variant.opcode} takes {kind}")
@@ -343,7 +344,7 @@ def _bind_label(context: Context, spec: OperandSpec, node: nodes.Operand) -> Ope
         raise Mismatch("PTX-P0113", f"{context.variant.opcode} takes a label")
     pc = context.scope.find_label(node.name)
     if pc is None:
-        fix = nearest(node.name, context.scope.visible_labels())
+        fix = nearest(node.name, context.scope.visible_labels()) or f"write {node.name}: where it goes on"
         raise Mismatch("PTX-P0122", f"undefined label {node.name}", depth=50, help=fix)
     return Operand(spec.name, None, Targets((pc,)))
 

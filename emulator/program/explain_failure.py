@@ -111,7 +111,7 @@ def _repair(word: str, entries: list[Entry], parts: Parts) -> _Repair:
     for n in range(len(parts)):
         other = parts[:n] + parts[n + 1 :]
         if _fits(entries, other):
-            rest = f".{parts[n]} with .{parts[-1]}" if n < len(parts) - 1 else f".{parts[n]} here"
+            rest = f".{parts[n]} with .{_types(other)[-1]}" if _types(other) else f".{parts[n]} here"
             return _Repair(f"{word} does not take {rest}", n, f"write {_opcode(word, other)}", other)
     for n, other in _substitutions(entries, parts):
         text = f"{word} does not take .{parts[n]} with its other modifiers"

@@ -15,7 +15,8 @@ def join_points(instructions: Iterable[Instruction]) -> frozenset[int]:
         targets = [s.place.pcs for s in instruction.sources if isinstance(s.place, Targets)]
         for pcs in targets:
             found.update(pcs)
-        if targets or instruction.variant.entry.kind == "machine":
+        entry = instruction.variant.entry
+        if targets or entry.kind == "machine" or entry.sync is not None:
             found.add(instruction.pc + 1)
     return frozenset(found)
 

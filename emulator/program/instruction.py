@@ -115,6 +115,7 @@ class Program:
     """A kernel and every function it can reach, linked: one space of pcs, one of rows.
 
     joins: pcs where lanes that went apart can meet (branch targets and instructions after branches and waits).
+    constant_bytes: what an engine needs behind the rows of a warp for its constants.
     """
 
     module: nodes.Module
@@ -129,6 +130,7 @@ class Program:
     shared_align: int
     stack_bytes: int
     joins: frozenset[int]
+    constant_bytes: int = 0
 
     @property
     def name(self) -> str:

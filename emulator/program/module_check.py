@@ -51,7 +51,7 @@ def check_head(module: nodes.Module, arch: str) -> tuple[list[Diagnostic], list[
     version = "{}.{}".format(*module.version)
     latest = "{}.{}".format(*LATEST_VERSION)
     if module.version > LATEST_VERSION:
-        text = f".version {version} is newer than {latest}, the newest that is known here"
+        text = f".version {version} is newer than {latest}, the newest known here"
         warnings.append(
             Diagnostic("PTX-P0134", "semantic", text, source, _directive(module, "version"), severity="warning")
         )
@@ -65,7 +65,7 @@ def check_head(module: nodes.Module, arch: str) -> tuple[list[Diagnostic], list[
         fix = nearest(target, KNOWN_TARGETS)
         errors.append(Diagnostic("PTX-P0131", "semantic", text, source, _directive(module, "target"), help=fix))
     elif not device_runs(arch, target):
-        text = f"a module for {target} does not run on this device, which is {arch}"
+        text = f"a module for {target} does not run on an {arch} device"
         fix = f"compile for {arch}, or emulate the other device: --arch {target}"
         if target_rank(target)[0] > 90:
             fix = f"compile it for {arch}"

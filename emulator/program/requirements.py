@@ -59,17 +59,15 @@ def check(requirement: Requirement, what: str, span: Span, linker: Linker) -> No
     """Raise if the module lacks what something needs."""
     module = linker.module
     if not target_has(module.target[0], requirement.target):
-        text = f"{what} needs .target {requirement.target} or newer; this module is for {module.target[0]}"
-        if requirement.target[-1] in "af":
-            text = f"{what} needs .target {requirement.target}; this module is for {module.target[0]}"
+        text = f"{what} needs .target {requirement.target}, this module is for {module.target[0]}"
         raise PtxSemanticError(
             Diagnostic(
-                "PTX-P0132", "semantic", text, module.source, (Label(span),), help=f".target {requirement.target}"
+                "PTX-P0132", "semantic", text, module.source, (Label(span),), help=f"write .target {requirement.target}"
             )
         )
     if module.version < requirement.version != FIRST_VERSION:
         least = "{}.{}".format(*requirement.version)
-        text = f"{what} needs .version {least} or newer; this module says {'{}.{}'.format(*module.version)}"
+        text = f"{what} needs .version {least}, this module says {'{}.{}'.format(*module.version)}"
         raise PtxSemanticError(
-            Diagnostic("PTX-P0133", "semantic", text, module.source, (Label(span),), help=f".version {least}")
+            Diagnostic("PTX-P0133", "semantic", text, module.source, (Label(span),), help=f"write .version {least}")
         )

@@ -9,7 +9,6 @@ are free, and these are set:
     %l      %laneid
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from emulator import Device, Kernel, LaunchConfig, ObjectCode, System, launch
+from emulator.errors import DiagnosedError
 
 HEAD = ".version 8.8\n.target sm_90a\n.address_size 64\n"
 REGISTERS = """
@@ -77,6 +77,7 @@ def run(
         return out.numpy()
 
 
-def words(*values: int) -> Sequence[int]:
-    """Numbers as 32-bit words."""
-    return [value & 0xFFFFFFFF for value in values]
+def report(error: DiagnosedError) -> str:
+    """Headline, facts and help of a diagnostic, a line each and without the text."""
+    found = error.diagnostics[0]
+    return "\n".join([found.message, *(" ".join(fact).strip() for fact in found.facts), found.help])

@@ -24,16 +24,25 @@ LANE_INDEX = np.arange(WARP_SIZE, dtype=np.int64)
 class Piece:
     """Some lanes of an access: the bytes they reach and where in them.
 
-    dirty: the page map behind the bytes, None where pages are not tracked.
+    dirty: the page map behind the bytes, None where pages are not tracked.  private: no other thread sees them.
     """
 
-    __slots__ = ("buffer", "dirty", "index", "lanes")
+    __slots__ = ("buffer", "dirty", "index", "lanes", "private")
 
-    def __init__(self, buffer: m.Bytes, index: npt.NDArray[np.int64], lanes: Lanes, dirty: m.Bytes | None) -> None:
+    def __init__(
+        self,
+        buffer: m.Bytes,
+        index: npt.NDArray[np.int64],
+        lanes: Lanes,
+        dirty: m.Bytes | None = None,
+        *,
+        private: bool = False,
+    ) -> None:
         self.buffer = buffer
         self.index = index
         self.lanes = lanes
         self.dirty = dirty
+        self.private = private
 
 
 class Access:
@@ -56,44 +65,46 @@ class Access:
         bad = lanes & (self.addresses % np.uint64(self.align) != 0)
         if bad.any():
             raise self._fault("misaligned", bad, write)
-        return [piece for name, part in self._by_space(lanes) for piece in self._in_space(name, part, write)]
+        return [piece for name, part in self._by_space(lanes, write) for piece in self._in_space(name, part, write)]
 
-    def _by_space(self, lanes: Lanes) -> Iterator[tuple[str, Lanes]]:
-        """The lanes by the state space that they reach, generic addresses by their window."""
-        if self.space == "param":
-            own = self.addresses >= m.FRAME_FLAG
-            yield from ((name, part) for name, part in (("frame", lanes & own), ("param", lanes & ~own)) if part.any())
-            return
-        if self.space != "generic":
+    def _by_space(self, lanes: Lanes, write: bool) -> Iterator[tuple[str, Lanes]]:
+        """The lanes by the memory that they reach: generic addresses by their window, parameters by their owner.
+
+        Parameters of functions lie in the lane's own stack; their addresses are marked by FRAME_FLAG, which .local
+        takes too, since that is where a parameter is whose address was taken (manual, 5.1.6.4).
+        """
+        if self.space in ("global", "const"):
             yield self.space, lanes
             return
         window = self.addresses >> np.uint64(32)
-        rest = lanes
-        for name, base in (("shared", m.SHARED_WINDOW), ("local", m.LOCAL_WINDOW), ("param", m.PARAM_WINDOW)):
-            part = lanes & (window == np.uint64(base >> 32))
-            rest = rest & ~part
-            if name == "param":
-                own = part & (self.addresses & np.uint64(m.FRAME_FLAG) != 0)
-                part = part & ~own
-                if own.any():
-                    yield "frame", own
-            if part.any():
-                yield name, part
-        if rest.any():
-            yield "global", rest
+        parts = {self.space: lanes & (window == 0)}
+        if self.space == "generic":
+            parts = {
+                name: lanes & (window == np.uint64(m.WINDOWS[name] >> 32)) for name in ("shared", "local", "param")
+            }
+        rest = lanes & ~np.logical_or.reduce(list(parts.values()))
+        if self.space == "generic":
+            parts["global"] = rest
+        elif rest.any():
+            raise self._fault("illegal", rest, write)
+        if "param" in parts:
+            own = parts["param"] & (self.addresses & np.uint64(m.FRAME_FLAG) != 0)
+            parts["param"] = parts["param"] & ~own
+            parts["local"] = parts.get("local", own) | own
+        yield from ((name, part) for name, part in parts.items() if part.any())
 
     def _in_space(self, name: str, lanes: Lanes, write: bool) -> list[Piece]:
         if name in ("global", "const"):
             return [self._global(lanes, write)]
         if name == "shared":
             return self._shared(lanes, write)
-        if name == "param":
-            offset = (self.addresses & np.uint64(0xFFFFFFFF)).astype(np.int64)
-            if write:
-                raise self._fault("read_only", lanes, write)
-            buffer = self.warp.cta.grid.parameters
-            return [self._bounded(buffer, offset, lanes, len(buffer), write)]
-        return [self._local(name, lanes, write)]
+        if name == "local":
+            return [self._local(lanes, write)]
+        if write:
+            raise self._fault("read_only", lanes, write)
+        offset = (self.addresses & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        buffer = self.warp.cta.grid.parameters
+        return [self._bounded(buffer, offset, lanes, len(buffer), write)]
 
     def _global(self, lanes: Lanes, write: bool) -> Piece:
         where = self.addresses[lanes]
@@ -122,8 +133,6 @@ class Access:
         offset = (self.addresses & np.uint64(0xFFFFFFFF)).astype(np.int64)
         rank = offset >> m.CLUSTER_SHIFT
         index = (offset & ((1 << m.CLUSTER_SHIFT) - 1)) - m.SHARED_BASE
-        if self.space == "shared" and bool((self.addresses[lanes] >> np.uint64(32)).any()):
-            raise self._fault("illegal", lanes & (self.addresses >> np.uint64(32) != 0), write)
         pieces = []
         for number in np.unique(rank[lanes]):
             part = lanes & (rank == number)
@@ -133,21 +142,28 @@ class Access:
             pieces.append(self._bounded(buffer, index, part, len(buffer), write))
         return pieces
 
-    def _local(self, name: str, lanes: Lanes, write: bool) -> Piece:
-        flag = np.uint64(m.FRAME_FLAG - 1) if name == "frame" else np.uint64(0xFFFFFFFF)
-        offset = (self.addresses & flag).astype(np.int64)
+    def _local(self, lanes: Lanes, write: bool) -> Piece:
+        """The stacks of the lanes."""
+        offset = (self.addresses & np.uint64(m.FRAME_FLAG - 1)).astype(np.int64)
         size = self.warp.stack_bytes
-        if self.space == "local" and bool((self.addresses[lanes] >> np.uint64(32)).any()):
-            raise self._fault("illegal", lanes & (self.addresses >> np.uint64(32) != 0), write)
         piece = self._bounded(self.warp.local, offset, lanes, size, write)
         piece.index = offset + LANE_INDEX * size
+        piece.private = True
         return piece
 
     def _bounded(self, buffer: m.Bytes, index: npt.NDArray[np.int64], lanes: Lanes, size: int, write: bool) -> Piece:
         bad = lanes & ((index < 0) | (index + self.size > size))
         if bad.any():
             raise self._fault("illegal", bad, write)
-        return Piece(buffer, index, lanes, None)
+        return Piece(buffer, index, lanes)
+
+    def shared_pieces(self, lanes: Lanes) -> list[Piece]:
+        """Where an atomic operation reads and writes: memory that other threads see (manual, 9.7.13.5)."""
+        pieces = self.pieces(lanes, write=True)
+        for piece in pieces:
+            if piece.private:
+                raise self._fault("private", piece.lanes, True)
+        return pieces
 
     def _fault(self, kind: str, lanes: Lanes, write: bool) -> m.AccessFault:
         return m.AccessFault(kind, self.space, mask_of(lanes), self.addresses.copy(), self.size, write)
@@ -175,7 +191,7 @@ def scatter(pieces: list[Piece], data: npt.NDArray[np.uint8]) -> bool:
     for piece in pieces:
         where = piece.index[piece.lanes, None] + columns
         new = data[piece.lanes]
-        changed = changed or not np.array_equal(piece.buffer[where], new)
+        changed = changed or not (piece.private or np.array_equal(piece.buffer[where], new))
         piece.buffer[where] = new
         if piece.dirty is not None:
             piece.dirty[piece.index[piece.lanes] >> m.PAGE_SHIFT] = 1

@@ -17,9 +17,10 @@ from emulator.engines.reference.lane_ops import dtype_of
 from emulator.engines.reference.operands import read, register_row, write
 from emulator.engines.reference.ops import ReferenceOps
 from emulator.isa.ops import Value
+from emulator.machine.cta import Cta
 from emulator.machine.memory import AccessFault
 from emulator.machine.warp import Warp, lanes_of, mask_of
-from emulator.program import Instruction
+from emulator.program import Instruction, Program
 from emulator.program.operands import Operand
 from emulator.ptx_types import TYPES
 
@@ -50,6 +51,12 @@ class ReferenceEngine:
         self.ops = ReferenceOps(runner)
         self._stepping: Warp | None = None
         self._passed = 0  # its lanes that a barrier or rendezvous has moved on already
+
+    def prepare_program(self, program: Program) -> None:
+        """Before the first CTA of a launch."""
+
+    def prepare_cta(self, cta: Cta) -> None:
+        """Before a CTA runs."""
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """Execute a turn of `count` instructions, or one instruction of it; whether the turn is over."""

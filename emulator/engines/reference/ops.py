@@ -88,7 +88,7 @@ class ReferenceOps(LaneOps):
         size = data.shape[1]
         pieces = self._access(space, address, size).pieces(self.lanes.data, write=True)
         self.runner.note_access("w", self, space, address.data, size)
-        if scatter(pieces, data) and space not in ("local", "param"):
+        if scatter(pieces, data):
             self.runner.progress += 1
 
     def atomic(
@@ -129,20 +129,20 @@ class ReferenceOps(LaneOps):
     def _modify(self, space: str, kind: ScalarType, address: Value, count: int, change: Change) -> list[Value]:
         """Replace `count` elements at each lane's address by what `change` makes of them; the old ones."""
         size = kind.bytes * count
-        access = self._access(space, address, size)
-        pieces = access.pieces(self.lanes.data, write=True)
+        pieces = self._access(space, address, size).shared_pieces(self.lanes.data)
         self.runner.note_access("a", self, space, address.data, size)
-        old = np.zeros((WARP_SIZE, size), dtype=np.uint8)
         tracked = [piece.lanes for piece in pieces if piece.dirty is not None]
         in_global = self.row(PRED, np.logical_or.reduce([np.zeros(WARP_SIZE, np.bool_), *tracked]))
-        for lanes in _rounds(self.lanes.data, address.data):
-            parts = access.pieces(lanes, write=True)
-            now = gather(parts, size)
+        now = gather(pieces, size)
+        after = now.copy()
+        rounds, before = _rounds(self.lanes.data, address.data)
+        for lanes in rounds:
+            now[lanes] = after[before[lanes]]
             new = change(self._elements(kind, now, count), in_global)
-            if scatter(parts, np.concatenate([raw_bytes(value.data, kind.bytes) for value in new], axis=1)):
-                self.runner.progress += 1
-            old[lanes] = now[lanes]
-        return self._elements(kind, old, count)
+            after[lanes] = np.concatenate([raw_bytes(value.data, kind.bytes) for value in new], axis=1)[lanes]
+        if scatter(pieces, after):
+            self.runner.progress += 1
+        return self._elements(kind, now, count)
 
     def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
         """Copy from global to shared memory at once, lanes with one number of bytes to read together."""
@@ -276,14 +276,17 @@ class ReferenceOps(LaneOps):
         return self.row(SPECIAL_REGISTERS[name].type, special_row(name, 0, self.warp, self.runner))
 
 
-def _rounds(lanes: Any, addresses: Any) -> list[Any]:
-    """Lane sets with distinct addresses each, in the order in which lanes of one address take turns."""
+def _rounds(lanes: Any, addresses: Any) -> tuple[list[Any], Any]:
+    """(lane sets with distinct addresses, in the order in which lanes of one address take turns; for each lane the
+    one before it at its address, or itself).
+    """
     rounds: list[Any] = []
-    seen: dict[int, int] = {}
-    for lane in np.flatnonzero(lanes):
-        number = seen.get(int(addresses[lane]), 0)
-        seen[int(addresses[lane])] = number + 1
+    before = np.arange(WARP_SIZE)
+    latest: dict[int, tuple[int, int]] = {}
+    for lane in np.flatnonzero(lanes).tolist():
+        number, before[lane] = latest.get(int(addresses[lane]), (0, lane))
+        latest[int(addresses[lane])] = number + 1, lane
         if number == len(rounds):
             rounds.append(np.zeros(WARP_SIZE, dtype=np.bool_))
         rounds[number][lane] = True
-    return rounds
+    return rounds, before
