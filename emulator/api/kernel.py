@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,34 +227,40 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
 def check_shape(program: Program, shape: LaunchShape, device: Device, *, cooperative: bool = False) -> None:
     """The device's limits and the kernel's own directives (.maxntid, .reqntid, clusters); UsageError."""
     limits = device._state.limits
-    faults = []
+    faults: list[tuple[str, str]] = []
+    if shape.block.count > limits.threads_per_block:
+        text = f"a block of {shape.block} has {shape.block.count:,} threads, {limits.threads_per_block:,} at most"
+        faults.append((text, "launch more CTAs with fewer threads each"))
     for what, size, most in (("grid", shape.grid, limits.grid), ("block", shape.block, limits.block)):
         for axis, found, limit in zip("xyz", (size.x, size.y, size.z), most, strict=True):
             if not 1 <= found <= limit:
-                faults.append(f"{what}.{axis} = {found:,}: 1 to {limit:,} are possible")
-    if shape.block.count > limits.threads_per_block:
-        threads = f"a block of {shape.block}, {shape.block.count:,} threads"
-        faults.insert(0, f"{threads}: {limits.threads_per_block:,} at most")
+                bound = f"{limit:,} at most" if found > limit else "1 at least"
+                faults.append((f"{what}.{axis} = {found:,}, {bound}", ""))
     if shape.shared < 0:
-        faults.append(f"{shape.shared} bytes of dynamic shared memory")
+        faults.append((f"{shape.shared} bytes of dynamic shared memory", ""))
     if shape.cluster is not None and not 1 <= shape.cluster.count <= limits.cluster:
-        faults.append(
-            f"a cluster of {shape.cluster} has {shape.cluster.count} CTAs: 1 to {limits.cluster} are possible"
-        )
-    for directive in program.entry.node.directives:
-        sizes = [int(value) for value in directive.values if isinstance(value, int)]
-        if directive.name in (".reqntid", "reqntid") and shape.block != Dim3.of(tuple(sizes)):
-            faults.append(f"a block of {shape.block}: the kernel requires {Dim3.of(tuple(sizes))} (.reqntid)")
-        if directive.name in (".maxntid", "maxntid") and shape.block.count > Dim3.of(tuple(sizes)).count:
-            allowed = Dim3.of(tuple(sizes)).count
-            faults.append(f"{shape.block.count:,} threads a block: the kernel allows {allowed:,} (.maxntid)")
+        text = f"a cluster of {shape.cluster} has {shape.cluster.count} CTAs, {limits.cluster} at most"
+        faults.append((text, ""))
+    faults += _against_directives(program, shape)
     if faults:
+        text, fix = faults[0]
+        notes = tuple(note for note, _ in faults[1:])
         label = Label(program.entry.node.span)
-        text = f"{program.name} cannot be launched with {faults[0]}"
-        notes = tuple(faults[1:])
-        raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), notes=notes))
+        message = f"launch of {program.name}: {text}"
+        raise UsageError(Diagnostic("PTX-L0104", "usage", message, program.source, (label,), notes=notes, help=fix))
     if cooperative:
         _check_cooperative(program, shape, device)
+
+
+def _against_directives(program: Program, shape: LaunchShape) -> Iterator[tuple[str, str]]:
+    """What .reqntid and .maxntid do not allow, and what they would."""
+    for directive in program.entry.node.directives:
+        size = Dim3.of(tuple(int(value) for value in directive.values if isinstance(value, int)) or (1,))
+        name = directive.name.lstrip(".")
+        if name == "reqntid" and shape.block != size:
+            yield f"a block of {shape.block}, but .reqntid says {size}", f"give the block {size}"
+        if name == "maxntid" and shape.block.count > size.count:
+            yield f"{shape.block.count:,} threads a block, but .maxntid allows {size.count:,}", "use a smaller block"
 
 
 def _check_cooperative(program: Program, shape: LaunchShape, device: Device) -> None:
@@ -268,7 +275,7 @@ def _check_cooperative(program: Program, shape: LaunchShape, device: Device) -> 
 def _check_shared(program: Program, grid: Grid, device: Device) -> None:
     most = device._state.limits.shared_per_block
     if grid.shared_bytes > most:
-        text = f"{program.name} cannot be launched with {grid.shared_bytes:,} bytes of shared memory: {most:,} at most"
+        text = f"launch of {program.name}: {grid.shared_bytes:,} bytes of shared memory, {most:,} at most"
         facts = (("static", f"{program.shared_bytes:,} bytes"), ("dynamic", f"{grid.config.shared:,} bytes"))
         label = Label(program.entry.node.span)
         raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), facts))

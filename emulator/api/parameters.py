@@ -88,7 +88,8 @@ def _pack_struct(program: Program, number: int, parameter: KernelParameter, valu
         raise _refuse(program, number, parameter, f"a {type(value).__name__} is no struct", fix) from None
     if isinstance(value, int) or len(raw) != parameter.size:
         size = "no bytes" if isinstance(value, int) else f"{len(raw)} bytes"
-        raise _refuse(program, number, parameter, f"{size} for a struct of {parameter.size}")
+        fix = f"give {parameter.size} bytes, on the command line u8[{parameter.size}]"
+        raise _refuse(program, number, parameter, f"{size} for a struct of {parameter.size}", fix)
     return raw
 
 
