@@ -37,8 +37,8 @@ def find_target(text: str, *, plain: bool = False) -> Target:
         is_sample = not plain and samples.has_directives(code.module.source.text)
         return Target(text, code, samples.read(path, path.parent, text) if is_sample else None)
     if text.endswith(".ptx") or text.startswith((".", "/", "~")):
-        near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.ptx")])
-        raise _unreadable(text, "no such file", f"did you mean {path.parent / near[0]}?" if near else "")
+        near = difflib.get_close_matches(path.stem, [file.stem for file in path.parent.glob("*.ptx")], n=1)
+        raise _unreadable(text, "no such file", f"did you mean {path.with_name(near[0] + '.ptx')}?" if near else "")
     sample = samples.find(text)
     with resources.as_file(sample.path) as file:
         code = ObjectCode.from_ptx(file, name=file.name)

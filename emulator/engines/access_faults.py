@@ -105,7 +105,8 @@ def _miss(fault: m.AccessFault, space: str, address: int, at: int, region: Regio
         return f"before the start of {region.name}", fix if space == "shared" else region.help
     if at >= region.end:
         return f"past the end of {region.name}", region.help
-    return f"across the end of {region.name}", f"{region.end - at} of its {fault.size} bytes are inside"
+    fix = f"only {region.end - at} of its {fault.size} bytes are inside: use a narrower access at the end"
+    return f"across the end of {region.name}", fix
 
 
 def _is_near(at: int, region: Region) -> bool:
