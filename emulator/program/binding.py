@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.isa.registry import Limit, Variant
 from emulator.isa.signature import OperandSpec
@@ -66,6 +66,25 @@ def bind(context: Context, spec: OperandSpec, node: nodes.Operand) -> Operand:
             raise Mismatch("PTX-P0113", f"operand {spec.name} of {context.variant.opcode} cannot be negated")
         negated, node = True, node.operand
     return _bind_value(context, spec, node, kind, negated)
+
+
+def take_modifiers(context: Context, spec: OperandSpec, node: nodes.Operand) -> tuple[nodes.Operand, dict[str, Any]]:
+    """A video operand without its sign and selector, and these as modifiers of the variant (manual, 9.7.18)."""
+    found: dict[str, Any] = {}
+    if isinstance(node, nodes.Negative) and spec.minus:
+        found[spec.minus], node = True, node.operand
+    if spec.selector is None:
+        return node, found
+    is_vector = isinstance(node, nodes.Name) and isinstance(context.scope.find(node.name), tuple)
+    if not isinstance(node, nodes.Name) or node.component is None or is_vector:
+        if not spec.selector.optional:
+            text = f"operand {spec.name} of {context.variant.opcode} with a third source needs a selector"
+            raise Mismatch("PTX-P0113", text, help="write .b0 to .b3, .h0 or .h1 behind the register")
+        return node, found
+    if not spec.selector.admits(node.component):
+        raise Mismatch("PTX-P0113", f".{node.component} is no part of operand {spec.name} of {context.variant.opcode}")
+    found[spec.selector.name] = node.component
+    return nodes.Name(node.name), found
 
 
 def bind_constant(context: Context, spec: OperandSpec, node: nodes.Operand) -> int:
@@ -311,7 +330,8 @@ def _check_named_space(context: Context, spec: OperandSpec, found: Storage | Fun
 def check_register(variant: Variant, spec: OperandSpec, register: Register, kind: ScalarType) -> None:
     """The size and class rules of the manual's 6.1, 9.4.1 and table 27/28, as ptxas applies them."""
     have = register.type
-    if not _fits(have, kind, "relaxed" in spec.flags, spec.type_name == kind.name):
+    fixed = spec.type_name == kind.name and kind.name not in variant.modifiers
+    if not _fits(have, kind, "relaxed" in spec.flags, fixed):
         fix = ""
         if have.width == kind.width and (have.is_float or kind.is_float):
             fix = f"copy the bits first: mov.b{kind.width}"

@@ -6,7 +6,7 @@ is that of the line that came furthest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError, Source, Span
 from emulator.isa.registry import Variant, lookup
@@ -61,7 +61,7 @@ def _bind(
     context = binding.Context(variant, scope, linker)
     results: list[Operand | None] = []
     sources: list[Operand] = []
-    constants: dict[str, int] = {}
+    modifiers: dict[str, Any] = {}
     index = 0
     for spec in entry.signature.operands:
         if isinstance(spec, OperandSpec) and spec.optional and _is_absent(variant, spec, len(node.operands) - index):
@@ -69,12 +69,8 @@ def _bind(
         if index == len(node.operands):
             text = f"{node.opcode} needs a cache policy behind its other operands"
             raise binding.Mismatch("PTX-P0112", text, None, depth=20)
-        operand = node.operands[index]
         try:
-            if isinstance(spec, OperandSpec) and "static" in spec.flags:
-                constants[spec.name] = binding.bind_constant(context, spec, operand)
-            else:
-                _bind_one(context, spec, operand, results, sources)
+            modifiers |= _bind_one(context, spec, node.operands[index], results, sources)
         except binding.Mismatch as mismatch:
             mismatch.operand = index if mismatch.operand is None else mismatch.operand
             mismatch.depth += index
@@ -84,7 +80,7 @@ def _bind(
         fix = "a cache policy needs the modifier .L2::cache_hint" if _takes_policy(variant) else ""
         text = f"{node.opcode} does not take operand {index + 1}"
         raise binding.Mismatch("PTX-P0112", text, index, depth=index, help=fix)
-    variant = variant.with_modifiers(constants)
+    variant = variant.with_modifiers(modifiers)
     fault = entry.check(variant) if entry.check else None
     if fault:
         raise binding.Mismatch("PTX-P0102", fault, None, depth=100)
@@ -116,12 +112,16 @@ def _bind_one(
     node: nodes.Operand,
     results: list[Operand | None],
     sources: list[Operand],
-) -> None:
+) -> dict[str, Any]:
+    """Bind an operand; what it adds to the variant's modifiers."""
     if isinstance(spec, OperandSpec):
+        if "static" in spec.flags:
+            return {spec.name: binding.bind_constant(context, spec, node)}
+        node, modifiers = binding.take_modifiers(context, spec, node)
         bind = addresses.bind_address if spec.kind == "address" else binding.bind
         operand = bind(context, spec, node)
         (results if spec.is_result else sources).append(operand)
-        return
+        return modifiers
     if isinstance(node, nodes.Pair):
         results.append(binding.bind(context, spec.first, node.first))
         results.append(binding.bind(context, spec.second, node.second))
@@ -130,6 +130,7 @@ def _bind_one(
         results.append(None)
     else:
         raise binding.Mismatch("PTX-P0113", f"{context.variant.opcode} needs two results here, as in %p|%q", None)
+    return {}
 
 
 def _missing(variant: Variant, found: int) -> str:

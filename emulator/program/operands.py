@@ -154,13 +154,9 @@ Place = (
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """One operand of a linked instruction: the type in which the instruction sees it, and its place.
-
-    component: the selector of a video operand (`b0`, `h1`, `b3210`).
-    """
+    """One operand of a linked instruction: the type in which the instruction sees it, and its place."""
 
     name: str
     type: ScalarType | None
     place: Place
     negated: bool = False
-    component: str | None = None

@@ -49,10 +49,23 @@ def check_requirements(variant: Variant, node: nodes.Instruction, linker: Linker
     entry = variant.entry
     span = opcode_span(linker.source, node)
     check(entry.requires, node.opcode, span, linker)
+    if entry.removed is not None:
+        _check_still_there(entry.removed, node.opcode, span, linker)
     if entry.since:
         for part in node.opcode.split(".")[1:]:
             if part in entry.since:
                 check(entry.since[part], f".{part} of {node.opcode.partition('.')[0]}", span, linker)
+
+
+def _check_still_there(removed: Requirement, what: str, span: Span, linker: Linker) -> None:
+    """Raise if the module's version and target do not have something any more (shfl and vote without .sync)."""
+    module = linker.module
+    if module.version >= removed.version and target_has(module.target[0], removed.target):
+        since = "{}.{}".format(*removed.version)
+        text = f"{what} is gone from .target {removed.target} and newer since .version {since}"
+        raise PtxSemanticError(
+            Diagnostic("PTX-P0132", "semantic", text, module.source, (Label(span),), help="use its .sync form")
+        )
 
 
 def check(requirement: Requirement, what: str, span: Span, linker: Linker) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.isa.instructions.integer_arithmetic import element, saturate
-from emulator.isa.ops import S64, U32, U64, Ops, Value
+from emulator.isa.ops import S32, S64, U32, U64, Ops, Value
 from emulator.isa.packed import unsigned
 from emulator.isa.registry import Meaning, Variant, instruction
 from emulator.ptx_types import TYPES, ScalarType
@@ -221,18 +221,18 @@ def multiply_add(ops: Ops, i: Variant, a: Value, b: Value, c: Value, *, minus: b
     if minus:
         low, high = ~low, ~high
     addend = ~c if i.c_negated else c
-    wide = ops.cast(addend if signed else ops.view(addend, U32), S64)
+    wide = ops.cast(ops.view(addend, S32 if signed else U32), S64)
     low, high = plus_wide(ops, low, high, wide, 1 if i.get("po") or minus or i.c_negated else 0)
     shift = int(i.scale[3:]) if i.scale else 0
     return low >> shift | high << 64 - shift
 
 
 @instruction("vmad.dtype.atype.btype{.sat}{.scale} d, {-}a{.asel}, {-}b{.bsel}, {-}c", dtype=TYPE, atype=TYPE,
-             btype=TYPE, scale="shr7 shr15", d="dtype", a="atype", b="btype", c="s32", asel=SELECTORS["asel"],
+             btype=TYPE, scale="shr7 shr15", d="dtype", a="atype", b="btype", c="btype", asel=SELECTORS["asel"],
              bsel=SELECTORS["bsel"], check=wrong_signs, requires="2.0 sm_20", loose=True,
              section="9.7.18.1.3")  # fmt: skip
 @instruction("vmad.dtype.atype.btype.po{.sat}{.scale} d, {-}a{.asel}, {-}b{.bsel}, {-}c", dtype=TYPE, atype=TYPE,
-             btype=TYPE, scale="shr7 shr15", d="dtype", a="atype", b="btype", c="s32", asel=SELECTORS["asel"],
+             btype=TYPE, scale="shr7 shr15", d="dtype", a="atype", b="btype", c="btype", asel=SELECTORS["asel"],
              bsel=SELECTORS["bsel"], check=wrong_signs, requires="2.0 sm_20", loose=True,
              section="9.7.18.1.3")  # fmt: skip
 def vmad(ops: Ops, i: Variant, a: Value, b: Value, c: Value) -> Value:
