@@ -161,6 +161,7 @@ def main() -> None:
     """An exact emulator of NVIDIA PTX: run, debug and check kernels without a GPU.
 
     \b
-    Exit codes: 0 ok; 1 mismatch, finding, kernel fault, hang or trap; 2 usage; 3 PTX rejected; 4 no GPU;
-    5 valid PTX that is not executed yet; 70 a bug of ours; 124 instruction limit; 130 interrupted.
+    Exit codes: 0 ok; 1 mismatch, finding, kernel fault, hang or trap; 2 usage;
+    3 PTX rejected; 4 no GPU; 5 valid PTX that is not executed yet;
+    70 a bug of ours; 124 instruction limit; 130 interrupted.
     """
