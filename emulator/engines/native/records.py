@@ -98,6 +98,8 @@ class NativeProgram:
         try:
             results = tuple(None if o is None else self._shape(o, offsets, last) for o in instruction.results)
             sources = tuple(self._shape(o, offsets, last) for o in instruction.sources)
+            if len(offsets) > INLINE_OPERANDS and any(isinstance(o.place, Memory) for o in instruction.sources):
+                raise NoRecord  # its side table would stand where an access remembers its allocation
         except NoRecord:
             return None
         line = variant.entry.signature.line
