@@ -123,7 +123,9 @@ def _suits(initial: nodes.Initial, kind: str) -> bool:
 
 
 def _registers(node: nodes.Registers) -> Iterator[Problem]:
-    if node.vector > 1 and node.type == "pred":
+    if node.type not in TYPES:
+        yield f"a register of type .{node.type}", f"declare a .global .{node.type}, or a parameter"
+    elif node.vector > 1 and node.type == "pred":
         yield "a vector of predicates", "declare them one by one"
     elif node.vector * TYPES[node.type].width > 128:
         yield "a vector register of more than 128 bits", f"declare {node.vector} registers"
