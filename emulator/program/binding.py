@@ -322,9 +322,11 @@ def _check_named_space(context: Context, spec: OperandSpec, found: Storage | Fun
     """The variable whose address is taken lies in the space that the instruction names (cvta, mapa)."""
     named = "shared" if "shared" in spec.flags else context.variant.get("space")
     own = space_of(found) if isinstance(found, Storage) else "function"
+    if own == "param" and isinstance(found, Storage) and found.space == "frame":
+        own = "a function's parameters"  # those of a kernel have a generic address
     if isinstance(named, str) and named.partition("::")[0] != own:
         text = f"{found.name} is no variable of .{named}"
-        raise Mismatch("PTX-P0113", text, depth=20, help="" if own == "function" else f"it is in .{own}")
+        raise Mismatch("PTX-P0113", text, depth=20, help="" if own == "function" else f"it is in {own}")
 
 
 def check_register(variant: Variant, spec: OperandSpec, register: Register, kind: ScalarType) -> None:

@@ -130,8 +130,8 @@ def rank_of(ops: Ops, a: Value) -> Value:
     return ops.cast(a >> RANK_PLACE, U32)
 
 
-@instruction("mapa.shared::cluster.type d, a, b", type="u32 u64", a="special type", b="u32", requires="7.8 sm_90",
-             loose=True, section="9.7.9.23")  # fmt: skip
+@instruction("mapa.shared::cluster.type d, a, b", type="u32 u64", a="special shared type", b="u32",
+             requires="7.8 sm_90", loose=True, section="9.7.9.23")  # fmt: skip
 def mapa(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
     """d = the shared address in CTA b of the cluster that corresponds to the shared address a.
 
@@ -141,16 +141,16 @@ def mapa(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
     return in_cta(ops, a, b)
 
 
-@instruction("mapa.type d, a, b", type="u32 u64", a="special type", b="u32", kind="machine", requires="7.8 sm_90",
-             section="9.7.9.23")  # fmt: skip
+@instruction("mapa.type d, a, b", type="u32 u64", a="special shared generic type", b="u32", kind="machine",
+             requires="7.8 sm_90", section="9.7.9.23")  # fmt: skip
 def mapa_generic(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
     """d = the generic address of shared memory in CTA b of the cluster that corresponds to the generic address a."""
     shared = ops.from_generic("shared::cluster", ops.cast(a, U64))
     return ops.cast(ops.to_generic("shared::cluster", in_cta(ops, shared, b)), a.type)
 
 
-@instruction("getctarank.shared::cluster.type d, a", type="u32 u64", d="u32", a="special type", requires="7.8 sm_90",
-             loose=True, section="9.7.9.24")  # fmt: skip
+@instruction("getctarank.shared::cluster.type d, a", type="u32 u64", d="u32", a="special shared type",
+             requires="7.8 sm_90", loose=True, section="9.7.9.24")  # fmt: skip
 def getctarank(ops: Ops, i: Variant, a: Value) -> Value:
     """d = the rank in the cluster of the CTA that has the shared address a.
 
@@ -160,8 +160,8 @@ def getctarank(ops: Ops, i: Variant, a: Value) -> Value:
     return rank_of(ops, a)
 
 
-@instruction("getctarank.type d, a", type="u32 u64", d="u32", a="special type", kind="machine", requires="7.8 sm_90",
-             section="9.7.9.24")  # fmt: skip
+@instruction("getctarank.type d, a", type="u32 u64", d="u32", a="special shared generic type", kind="machine",
+             requires="7.8 sm_90", section="9.7.9.24")  # fmt: skip
 def getctarank_generic(ops: Ops, i: Variant, a: Value) -> Value:
     """d = the rank in the cluster of the CTA whose shared memory has the generic address a."""
     return rank_of(ops, ops.from_generic("shared::cluster", ops.cast(a, U64)))

@@ -1,0 +1,83 @@
+"""Declarations and directives that the grammar takes and ptxas does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.errors import Diagnostic
+from emulator.parse import parse
+from emulator.program import check_module
+
+HEAD = ".version 9.0\n.target sm_90a\n.address_size 64\n"
+KERNEL = ".visible .entry k () { ret; }"
+
+
+def errors(text: str) -> list[Diagnostic]:
+    found, _ = check_module(parse(text if text.startswith(".version") else HEAD + text, "k.ptx"))
+    return found
+
+
+WRONG = [
+    (".local .u32 x; " + KERNEL, "outside of a function"),
+    (".tex .u64 t; " + KERNEL, ".tex variables are gone"),
+    (".common .const .u32 v; " + KERNEL, "is .common and not .global"),
+    (".shared .pred v; " + KERNEL, "a predicate in .shared memory"),
+    (".visible .entry k (.param .pred a) { ret; }", "a predicate in .param memory"),
+    (".visible .entry k (.param .v4 .f32 a) { ret; }", "a parameter that is a vector"),
+    (".visible .entry k (.param .f16x2 a) { ret; }", "a parameter that is a vector"),
+    (".global .samplerref s; " + KERNEL, "a sampler, in unified texture mode"),
+    (".global .v4 .f64 v; " + KERNEL, "a vector of more than 128 bits"),
+    (".global .align 3 .b8 v[4]; " + KERNEL, "an alignment of 3 bytes"),
+    (".shared .attribute(.managed) .u32 v; " + KERNEL, ".managed in .shared memory"),
+    (".const .attribute(.unified(1, 2)) .u32 v; " + KERNEL, ".unified in .const memory"),
+    (".shared .u32 v = 1; " + KERNEL, "initialised in .shared memory"),
+    (".visible .entry k () { .local .u32 v = 1; ret; }", "initialised in .local memory"),
+    (".extern .global .u32 v = 1; " + KERNEL, "extern and initialised"),
+    (".global .f32 v = 1; " + KERNEL, "not of its type .f32"),
+    (".global .u32 v[2] = {1, 2.5}; " + KERNEL, "not of its type .u32"),
+    (".global .u32 x; .global .u16 v = x; " + KERNEL, "not of its type .u16"),
+    (".global .f16 v = 1.0; " + KERNEL, "a .f16 with an initial value"),
+    (".visible .entry k () { .reg .v2 .pred p; ret; }", "a vector of predicates"),
+    (".visible .entry k () { { .reg .v4 .f64 r; } ret; }", "more than 128 bits"),
+    (".visible .entry k () .maxnctapersm 2 { ret; }", ".maxnctapersm is gone"),
+    (".visible .entry k () .blocksareclusters { ret; }", "needs .reqntid and .reqnctapercluster"),
+    (".visible .entry k () .maxntid 32 .reqntid 32 { ret; }", "cannot go together"),
+    (".visible .entry k () .maxntid 0 { ret; }", ".maxntid 0"),
+    (KERNEL + KERNEL, "k is defined twice"),
+    (".global .u32 x; .const .u32 x; " + KERNEL, "x is defined twice"),
+    (".version 9.0\n.target sm_90a\n.address_size 64\n.target sm_80\n" + KERNEL, "a second .target"),
+    (".version 9.0\n.target sm_90a, map_f64_to_f32\n.address_size 64\n" + KERNEL, "below sm_13"),
+    (".version 9.0\n.target sm_90a, debug\n.address_size 64\n" + KERNEL, "without debug information"),
+    (".version 9.0\n.target sm_90a, texmode_unified, texmode_independent\n" + KERNEL, "cannot go together"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_is_wrong(text: str, message: str) -> None:
+    found = errors(text)
+    assert [error.code for error in found] == ["PTX-P0136"]
+    assert message in found[0].message
+    assert found[0].labels, "it says where"
+    assert found[0].help, "it says what to do"
+
+
+RIGHT = [
+    ".global .f32 v[2] = {1.0, 2.5}; .global .b32 w = 1.5; .const .u64 x[2] = {1, 2}; " + KERNEL,
+    ".global .u32 x; .global .u64 v = x; .global .u32 w = x; .global .u8 low = 0xFF(x); " + KERNEL,
+    ".global .u32 x; .extern .global .u32 x; .extern .shared .align 16 .b8 s[]; " + KERNEL,
+    ".func f (); .func f () { ret; } " + KERNEL,
+    ".common .global .u32 v = 1; .weak .const .u32 w; .visible .shared .u32 s; " + KERNEL,
+    ".global .attribute(.managed) .u32 v; .global .attribute(.unified(1, 2)) .u32 w; " + KERNEL,
+    ".visible .entry k (.param .align 4 .v4 .f32 a[4], .param .b128 b, .param .f16 c) { ret; }",
+    ".visible .entry k () .reqntid 32 .reqnctapercluster 2 .blocksareclusters { ret; }",
+    ".visible .entry k () { .global .u32 v = 1; .const .u32 w = 2; ret; }",
+    ".func f (.reg .pred a) { ret; } " + KERNEL,
+    ".version 9.0\n.target sm_90a, texmode_independent\n.address_size 64\n.global .samplerref s; " + KERNEL,
+    ".version 2.0\n.target sm_20\n.visible .entry k () .maxnctapersm 2 { ret; }",
+    ".version 9.0\n.target sm_90a, debug\n.address_size 64\n" + KERNEL + "\n.section .debug_info { .b8 1 }\n",
+]
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_is_right(text: str) -> None:
+    assert errors(text) == []
