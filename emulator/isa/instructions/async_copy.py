@@ -11,16 +11,15 @@ from emulator.isa.registry import Variant, instruction
 ASYNC: dict[str, Any] = {"first": "async", "loose": True, "kind": "machine"}
 COPY: dict[str, Any] = {
     "to": "shared shared::cta", "prefetch": PREFETCH, "dst": "shared", "src": "global narrow", "size": "static u32",
-    "policy": "hinted u64", "requires": "7.0 sm_80", "section": "9.7.9.25.3.1",
-    "since": since("shared::cta L2::cache_hint", PREFETCH), **ASYNC,
+    "policy": "hinted u64", "section": "9.7.9.25.3.1", "since": since("L2::cache_hint", PREFETCH), **ASYNC,
 }  # fmt: skip
 CA: dict[str, Any] = {"limits": {"size": (4, 8, 16), "n": range(17)}, **COPY}
 CG: dict[str, Any] = {"limits": {"size": (16,), "n": range(17)}, **COPY}
 HEAD = "cp.async.{}.to.global{{.L2::cache_hint}}{{.prefetch}} [dst], [src], size"
 
 
-@instruction(HEAD.format("ca") + "{, n}{, policy}", n="u32", **CA)
-@instruction(HEAD.format("cg") + "{, n}{, policy}", n="u32", **CG)
+@instruction(HEAD.format("ca") + "{, n}{, policy}", n="u32", requires="7.0 sm_80", **CA)
+@instruction(HEAD.format("cg") + "{, n}{, policy}", n="u32", requires="7.0 sm_80", **CG)
 def cp_async(ops: Ops, i: Variant, dst: Value, src: Value, *rest: Value) -> None:
     """Copy size bytes from global to shared memory, of which n are read; the others are zeros.
 
@@ -31,8 +30,8 @@ def cp_async(ops: Ops, i: Variant, dst: Value, src: Value, *rest: Value) -> None
     ops.copy_async(dst, src, i.size, rest[0] if has_count else ops.const(U32, i.size))
 
 
-@instruction(HEAD.format("ca") + ", {!}ignore{, policy}", ignore="register pred", **CA)
-@instruction(HEAD.format("cg") + ", {!}ignore{, policy}", ignore="register pred", **CG)
+@instruction(HEAD.format("ca") + ", {!}ignore{, policy}", ignore="register pred", requires="7.5 sm_80", **CA)
+@instruction(HEAD.format("cg") + ", {!}ignore{, policy}", ignore="register pred", requires="7.5 sm_80", **CG)
 def cp_async_unless(ops: Ops, i: Variant, dst: Value, src: Value, ignore: Value, policy: Value | None = None) -> None:
     """Copy size bytes from global to shared memory, or zeros without reading where ignore holds."""
     ops.copy_async(dst, src, i.size, ops.select(ignore, ops.const(U32, 0), ops.const(U32, i.size)))

@@ -20,7 +20,7 @@ def membar(ops: Ops, i: Variant) -> None:
 
 @instruction(
     "fence{.sem}.scope", sem="sc acq_rel acquire release", scope="cta cluster gpu sys", requires="6.0 sm_70",
-    since={".cluster": "7.8 sm_90", ".acquire": "8.6 sm_90", ".release": "8.6 sm_90"}, **FENCE,
+    since={".cluster": "7.8 sm_90"}, **FENCE,
 )  # fmt: skip
 @instruction("fence.sem.restrict.scope", sem="acquire", restrict="sync_restrict::shared::cluster", scope="cluster",
              requires="8.6 sm_90", **FENCE)  # fmt: skip
@@ -30,6 +30,7 @@ def membar(ops: Ops, i: Variant) -> None:
 def fence(ops: Ops, i: Variant) -> None:
     """Order this thread's memory operations before against those after, as seen in the scope.
 
+    The manual has .acquire and .release from PTX 8.6 on; ptxas takes them in older modules too.
     .mbarrier_init orders prior mbarrier.init only, .sync_restrict only objects in the shared memory that it names.
     """
     ops.fence(i.sem or "acq_rel", i.scope)
