@@ -23,7 +23,9 @@ def program(function: Callable[[Gpu], None]) -> Callable[[Gpu], None]:
 class Gpu:
     """One emulated device with a compiled source; `seed` gives the random inputs and the schedule's order."""
 
-    def __init__(self, name: str, arch: str, schedule: str, engine: str = "reference") -> None:
+    def __init__(
+        self, name: str, arch: str, schedule: str, engine: str = "reference", code: ObjectCode | None = None
+    ) -> None:
         self.seed = zlib.crc32(f"{name} {arch} {schedule}".encode())
         self.random = np.random.default_rng(self.seed)
         self.printed: list[str] = []
@@ -39,7 +41,7 @@ class Gpu:
             output=self.printed.append,
         )
         self.device = self.system.device(0)
-        self.code = ObjectCode.from_ptx(read_ptx(name, arch).encode(), name=f"{arch}/{name}.ptx")
+        self.code = code or ObjectCode.from_ptx(read_ptx(name, arch).encode(), name=f"{arch}/{name}.ptx")
 
     def array(self, values: Any) -> Buffer:
         self.buffers.append(self.device.array(values))
