@@ -133,7 +133,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     "PTX-P0136": Explanation(
         "A declaration or directive is written correctly but says something impossible, such as an array without a "
         "size or an initial value that does not fit.",
-        "",
+        "    .reg .v4 .b64 %wide;\n",
         "See the directive's section in chapter 11 of the manual, or 5.4 for variables.",
     ),
     "PTX-P0201": Explanation(

@@ -675,3 +675,43 @@ def test_the_device_is_named_where_there_are_several(tmp_path: Path) -> None:
     (tmp_path / "k.ptx").write_text(kernel("trap;"))
     result = CliRunner().invoke(main, ["run", str(tmp_path / "k.ptx"), *OUT, "--devices", "2"])
     assert "   = kernel k on device 0\n" in result.stderr
+
+
+VPRINTF = """
+.extern .func (.param .b32 status) vprintf(.param .b64 format, .param .b64 arguments);
+.global .align 1 .b8 text[3] = {37, 100, 0};
+"""
+PRINT = """
+.local .align 8 .b8 packed[8];
+mov.u64 %rd1, text;
+mov.u64 %rd2, {arguments};
+cvta.local.u64 %rd2, %rd2;
+{{
+.param .b64 format;
+.param .b64 arguments;
+.param .b32 status;
+st.param.b64 [format], %rd1;
+st.param.b64 [arguments], %rd2;
+call (status), vprintf, (format, arguments);
+}}
+"""
+
+
+def test_printf_reads_its_arguments_within_bounds(tmp_path: Path) -> None:
+    file = tmp_path / "k.ptx"
+    file.write_text(kernel(PRINT.format(arguments="packed").strip(), before=VPRINTF))
+    assert CliRunner().invoke(main, ["run", str(file), *OUT]).exit_code == 0
+    file.write_text(kernel(PRINT.format(arguments="packed+4096").strip(), before=VPRINTF))
+    result = CliRunner().invoke(main, ["run", str(file), *OUT])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[PTX-M0101]: load of 4 bytes past the end of local memory\n")
+    assert "   = address 0x6e0000001000\n" in result.stderr
+
+
+def test_a_function_of_the_runtime_with_other_parameters_is_refused(tmp_path: Path) -> None:
+    text = kernel(PRINT.format(arguments="packed").strip(), before=VPRINTF).replace(".b64 arguments", ".b32 arguments")
+    (tmp_path / "k.ptx").write_text(text.replace("st.param.b64 [arguments], %rd2", "st.param.b32 [arguments], %r2"))
+    result = CliRunner().invoke(main, ["run", str(tmp_path / "k.ptx"), *OUT])
+    assert result.exit_code == 3
+    message = "error[PTX-P0114]: vprintf is called with arguments of 8, 4 bytes, the runtime's takes 8, 8\n"
+    assert result.stderr.startswith(message)

@@ -129,10 +129,10 @@ def _addresses(fault: m.AccessFault, instruction: Instruction) -> str:
     """`[%rd1+80] = 0x700000001080 .. 0x7000000010cc`, over the lanes at fault."""
     spans = operand_spans(instruction.source, instruction.node)
     texts = [instruction.source.text[span.start : span.end] for span in spans]
-    place = next((" ".join(text.split()) for text in texts if text.startswith("[")), instruction.opcode)
+    place = next((f"{' '.join(text.split())} = " for text in texts if text.startswith("[")), "")
     values = fault.addresses[lanes_of(fault.lanes)]
     low, high = int(values.min()), int(values.max())
-    return f"{place} = {low:#x}" + (f" .. {high:#x}" if high != low else "")
+    return f"{place}{low:#x}" + (f" .. {high:#x}" if high != low else "")
 
 
 # --- the regions of each space -------------------------------------------------------------------

@@ -10,7 +10,14 @@ import numpy as np
 
 from emulator.engines.printf import format_text
 from emulator.engines.reference.calls import argument_bytes, put_bytes
-from emulator.errors import Diagnostic, Label, UnsupportedInstruction, UsageError
+from emulator.errors import (
+    Diagnostic,
+    KernelFault,
+    Label,
+    PtxSemanticError,
+    UnsupportedInstruction,
+    UsageError,
+)
 from emulator.machine import memory as m
 from emulator.machine.memory import Allocation
 from emulator.machine.warp import Warp, mask_of
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from emulator.engines.run import Runner
 
 LONGEST_STRING = 1 << 16
+PARAMETER_BYTES = {"vprintf": (8, 8), "malloc": (8,), "free": (8,), "__assertfail": (8, 8, 4, 8, 8)}
 
 
 class RuntimeCalls:
@@ -47,6 +55,7 @@ class RuntimeCalls:
             label = (Label(node.span),)
             raise UnsupportedInstruction(Diagnostic("PTX-P0201", "unsupported", text, node.source, label, help=fix))
         arguments = [argument_bytes(ops, argument) for argument in info.arguments.elements]
+        _check_sizes(ops, callee.name, tuple(argument.shape[1] for argument in arguments))
         result = function(ops, lanes, arguments)
         if result is not None and info.results.elements:
             put_bytes(ops, lanes, info.results.elements[0], result)
@@ -101,6 +110,17 @@ class RuntimeCalls:
         raise self.runner.faults.assertion(ops.warp, mask_of(lanes), ops.instruction, text)
 
 
+def _check_sizes(ops: ReferenceOps, name: str, found: tuple[int, ...]) -> None:
+    """Raise if a module declares a function of the runtime with other parameters than it has."""
+    if found == PARAMETER_BYTES[name]:
+        return
+    wanted, given = (", ".join(map(str, sizes)) or "no" for sizes in (PARAMETER_BYTES[name], found))
+    text = f"{name} is called with arguments of {given} bytes, the runtime's takes {wanted}"
+    label = (Label(ops.instruction.span),)
+    fix = "declare it as the CUDA programming guide does"
+    raise PtxSemanticError(Diagnostic("PTX-P0114", "semantic", text, ops.instruction.source, label, help=fix))
+
+
 def _words(data: Any) -> Any:
     """(32, 8) bytes as 64-bit numbers."""
     return np.ascontiguousarray(data).view(np.uint64)[:, 0]
@@ -118,18 +138,24 @@ class LaneMemory:
         """Bytes at a generic address; KernelFault where there are none."""
         window = address >> 32
         if window == m.LOCAL_WINDOW >> 32:
-            start = self.lane * self.warp.stack_bytes + (address & 0xFFFFFFFF)
-            return self.warp.local[start : start + size].tobytes()
-        if window == m.SHARED_WINDOW >> 32:
-            start = (address & 0xFFFFFF) - m.SHARED_BASE
-            return self.warp.cta.shared[start : start + size].tobytes()
-        found = self.runner.memory.find(address)
-        if found is None or address + size > found.end:
-            addresses = np.full(WARP_SIZE, address, dtype=np.uint64)
-            fault = m.AccessFault("illegal", "global", 1 << self.lane, addresses, size, False)
-            instruction = self.warp.cta.grid.program.instructions[int(self.warp.pc[self.lane])]
-            raise self.runner.faults.access(fault, self.warp, instruction)
-        return self.runner.memory.view(address, size).tobytes()
+            start, memory = address & 0xFFFFFFFF, self.warp.local.reshape(WARP_SIZE, -1)[self.lane]
+        elif window == m.SHARED_WINDOW >> 32:
+            start, memory = (address & 0xFFFFFF) - m.SHARED_BASE, self.warp.cta.shared
+        else:
+            found = self.runner.memory.find(address)
+            if found is None:
+                raise self._outside(address, size)
+            start, memory = address - found.base, self.runner.memory.view(found.base, found.size)
+        if not 0 <= start <= len(memory) - size:
+            raise self._outside(address, size)
+        return bytes(memory[start : start + size])
+
+    def _outside(self, address: int, size: int) -> KernelFault:
+        """The fault of an address that the runtime was given."""
+        addresses = np.full(WARP_SIZE, address, dtype=np.uint64)
+        fault = m.AccessFault("illegal", "generic", 1 << self.lane, addresses, size, False)
+        instruction = self.warp.cta.grid.program.instructions[int(self.warp.pc[self.lane])]
+        return self.runner.faults.access(fault, self.warp, instruction)
 
     def string(self, address: int) -> str:
         """A C string."""
