@@ -77,23 +77,22 @@ def test_what_host_code_asks_for_happens(engine: str):
     ]
     addresses = (ctypes.c_void_p * 5)(*map(ctypes.addressof, values))
     sizes = (ctypes.c_uint * 6)(2, 1, 1, 64, 1, 1)
-    assert host.callbacks.launch(b"scale", sizes, 0, 0, addresses) == 0
+    host.check(host.callbacks.launch(b"scale", sizes, 0, 0, addresses))
     same(out, -(x * 0.5 + np.arange(n) - 7))
     assert [(name, config.grid, config.block) for name, config in host.launches] == [("scale", (2, 1, 1), (64, 1, 1))]
 
-    assert host.callbacks.fill(out.address + 4, 0x40, 8) == 0
-    assert host.callbacks.copy(out.address, source.address, 4) == 0
+    host.check(host.callbacks.fill(out.address + 4, 0x40, 8))
+    host.check(host.callbacks.copy(out.address, source.address, 4))
     fours = np.full(2, 0x40404040, np.uint32).view(np.float32)
     same(out.numpy()[:3], [x[0], *fours])
 
     answer = ctypes.c_int()
     for which, expected in ((16, gpu.device.sms), (75, 9), (76, 0), (5, 2**31 - 1)):
-        assert host.callbacks.attribute(which, answer) == 0
+        host.check(host.callbacks.attribute(which, answer))
         assert answer.value == expected
     for threads, shared, expected in ((64, 0, 32), (512, 0, 4), (64, 100_000, 2)):
-        assert host.callbacks.resident(b"scale", threads, shared, answer) == 0
+        host.check(host.callbacks.resident(b"scale", threads, shared, answer))
         assert answer.value == expected
-    host.check(0)
 
 
 def test_a_launch_that_cannot_be_fails_in_the_call_of_the_host():
