@@ -56,7 +56,7 @@ class Progress:
 
     def _tick(self) -> bool:
         now = self._clock()
-        if self._shown and now >= self._next:
+        if self._shown and now >= self._next and self._ctas()[1]:
             self._next = now + (BAR_EVERY if self._terminal else LINE_EVERY)
             self._show()
         return False
