@@ -23,6 +23,8 @@ import click
 
 HERE = Path(__file__).parent
 DIRECTIVE = re.compile(r"^(?:# )?(//! .*)$", re.MULTILINE)
+NVCC_OPTIONS = re.compile(r"^// nvcc (-.*)$", re.MULTILINE)
+FILE_FOLDER = re.compile(r'(?<=")/[^"\n]*/(?=[^"/\n]*"$)', re.MULTILINE)  # in `.file 1 "/folder/name"`
 CUDA_TARGET = "sm_90"
 TRITON_TARGET = 90
 PTX_VERSION = 90  # the newest that ptxas 13.0 reads; Triton 3.9 would write 9.4
@@ -33,15 +35,16 @@ class ToolMissing(Exception):
 
 
 def compile_cuda(source: Path, target: str = CUDA_TARGET) -> str:
-    """The PTX of a .cu file by nvcc, run in the file's folder, so that no path of this machine is in the text."""
+    """The PTX of a .cu file by nvcc, with the options of its `// nvcc -...` lines; no path of this machine is in it."""
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         raise ToolMissing("nvcc is not on PATH: install the CUDA toolkit 13.0")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.ptx"
-        command = [nvcc, "-std=c++17", f"-arch={target}", "-ptx", source.name, "-o", str(out)]
+        options = " ".join(NVCC_OPTIONS.findall(source.read_text())).split()
+        command = [nvcc, "-std=c++17", f"-arch={target}", *options, "-ptx", source.name, "-o", str(out)]
         subprocess.run(command, cwd=source.parent, check=True)
-        return out.read_text()
+        return FILE_FOLDER.sub("", out.read_text())
 
 
 def compile_triton(source: Path) -> str:

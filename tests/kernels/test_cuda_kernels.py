@@ -1,6 +1,6 @@
 """Programs that a real compiler made: CUDA C++ of many kinds, by nvcc for three architectures, against NumPy."""
 
-import hashlib
+import zlib
 
 import pytest
 
@@ -12,10 +12,12 @@ ALL = programs.PROGRAMS
 
 def test_every_source_has_a_program_and_every_program_a_source():
     assert sorted(ALL) == regenerate.names()
-    assert len(ALL) >= 25
+    assert len(ALL) >= 59
 
 
-@pytest.mark.parametrize("arch", regenerate.ARCHS)
+@pytest.mark.parametrize(
+    "arch", ["sm_90", *(pytest.param(arch, marks=pytest.mark.slow) for arch in ("sm_75", "sm_80"))]
+)
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_gives_what_numpy_gives(name: str, arch: str):
     run(name, arch, "round_robin")
@@ -23,7 +25,7 @@ def test_gives_what_numpy_gives(name: str, arch: str):
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_gives_the_same_under_a_random_schedule(name: str):
-    arch = regenerate.ARCHS[int(hashlib.sha256(name.encode()).hexdigest(), 16) % 3]
+    arch = "sm_75" if zlib.crc32(name.encode()) % 2 else "sm_80"
     run(name, arch, "random")
 
 

@@ -2,6 +2,7 @@
 
 from tests.kernels.gpu import PROGRAMS
 from tests.kernels.programs import (
+    algorithms,
     bytes,
     floats,
     groups,
@@ -16,6 +17,7 @@ from tests.kernels.programs import (
 
 __all__ = [
     "PROGRAMS",
+    "algorithms",
     "bytes",
     "floats",
     "groups",

@@ -319,3 +319,34 @@ def escape(re: float, im: float, most: int) -> int:
             return step
         x, y = x * x - y * y + re, 2 * x * y + im
     return most
+
+
+@program
+def fast_math(gpu: Gpu) -> None:
+    x32 = np.abs(nearby(gpu, 32, F32)) / 4 + F32(0.1)
+    out = gpu.zeros((32, 10), F32)
+    gpu.launch("functions", 1, 32, gpu.array(x32), out)
+    x = x32.astype(F64)
+    expected = [np.sin(x), np.cos(x), np.exp(x), np.log(x), x / 3.7, np.sqrt(x), x**1.25, np.tan(x / 2), 1 / x]
+    same(out.numpy()[:, :9], np.stack(expected, axis=1), rtol=2e-5, atol=2e-6)
+    same(out.numpy()[:, 9], np.tanh(x), rtol=2**-10.9)
+
+    a, b = (np.append(finite(gpu, "f32", 16), gpu.bits(16, np.uint32) & np.uint32(0x80FFFFFF)) for _ in range(2))
+    results = gpu.zeros((32, 5), F32)
+    gpu.launch("small", 1, 32, gpu.array(a), gpu.array(b), results)
+    x, y = flushed(a.view(F32)), flushed(b.view(F32))
+    with np.errstate(all="ignore"):
+        fused = rounded("f32", "rn", lambda ctx, x, y: ctx.fma(x, y, x), x, y).view(F32)
+        rows = flushed(x + y), flushed(x * y), flushed(fused), x > y, np.maximum(x, y)
+    same(results, np.stack(rows, axis=1))
+
+    rows = nearby(gpu, 3 * 80, F32).reshape(3, 80)
+    out = gpu.zeros(rows.shape, F32)
+    gpu.launch("softmax", 3, 32, gpu.array(rows), out, 80)
+    powers = np.exp(rows.astype(F64) - rows.max(axis=1, keepdims=True))
+    same(out, powers / powers.sum(axis=1, keepdims=True), rtol=1e-5, atol=1e-9)
+
+
+def flushed(x: Array) -> Array:
+    """Subnormal numbers as zeros."""
+    return np.where(np.abs(x) < np.finfo(F32).tiny, np.copysign(F32(0), x), x)

@@ -116,3 +116,91 @@ def warp_votes(values: np.ndarray, lane: int) -> list[int]:
         int(same_sign),
         mask_where((values > 0) & parity),
     ]
+
+
+@program
+def block_barrier(gpu: Gpu) -> None:
+    rounds = 5
+    values = gpu.integers(-999, 999, (rounds, 32), np.int32)
+    out = gpu.zeros(32, np.int32)
+    gpu.launch("produce_consume", 1, 64, gpu.array(values), out, rounds)
+    same(out, (values * np.arange(1, rounds + 1)[:, None]).sum(axis=0)[::-1])
+
+    seen = gpu.array(np.full(64, 5, np.uint32))
+    gpu.launch("phases", 1, 64, seen, 3)
+    expected = np.full(64, 5, np.int64)
+    t = np.arange(48)
+    expected[:48] = 0
+    for phase in range(3):
+        ones = [int(thread + phase).bit_count() for thread in t]
+        expected[:48] = expected[:48] * 3 + ones + (t + 17) % 48 * 10 + phase
+    same(seen, expected)
+
+
+@program
+def named_barriers(gpu: Gpu) -> None:
+    rounds = 5
+    values = gpu.bits((rounds, 32), np.int32)
+    out = gpu.zeros((2, 32), np.int32)
+    gpu.launch("pipeline", 1, 96, gpu.array(values), out, rounds)
+    weighted = (values * np.arange(rounds, dtype=np.int32)[:, None]).sum(axis=0, dtype=np.int32)
+    same(out, [np.roll(weighted, -warp) for warp in (1, 2)])
+
+    numbers = gpu.integers(90, 200, 128, np.uint32)
+    numbers[:64] += 20
+    answers = gpu.zeros((2, 4), np.uint32)
+    gpu.launch("halves", 1, 128, gpu.array(numbers), answers)
+    parts = numbers.reshape(2, 64)
+    big = parts > 100
+    same(answers, np.stack((parts.sum(axis=1), (parts % 2).sum(axis=1), big.all(axis=1), ~big.all(axis=1)), axis=1))
+
+    starts = gpu.integers(1, 40, 32, np.uint32)
+    lengths = gpu.zeros((32, 2), np.uint32)
+    gpu.launch("sequences", 1, 32, gpu.array(starts), lengths)
+    same(lengths, [[collatz(n), collatz(2 * n + 1)] for n in starts.tolist()])
+
+
+def collatz(n: int) -> int:
+    steps = 0
+    while n > 1:
+        n = 3 * n + 1 if n % 2 else n // 2
+        steps += 1
+    return steps
+
+
+@program
+def clusters(gpu: Gpu) -> None:
+    data = gpu.bits(500, np.uint8)
+    bins = gpu.zeros(64, np.uint32)
+    gpu.launch("histogram", 8, 32, gpu.array(data), bins, 500)
+    same(bins, np.bincount(data % 64, minlength=64))
+
+    rows = gpu.bits((2, 4, 32), np.int32)
+    out = gpu.zeros((2, 4, 32), np.int32)
+    gpu.launch("ring", 8, 32, gpu.array(rows), out)
+    same(out, np.roll(rows, 1, axis=1)[:, :, ::-1] + 4 + np.array([1, 2, 3, 0], np.int32)[:, None])
+
+
+@program
+def special_registers(gpu: Gpu) -> None:
+    grid, block = (3, 2, 2), (5, 4, 2)
+    out = gpu.zeros((12, 40, 4), np.uint32)
+    gpu.launch("indices", grid, block, out)
+    b, t = np.arange(12)[:, None], np.arange(40)[None, :]
+    got = out.numpy()
+    same(got[:, :, 0], b << 16 | t)
+    same(got[:, :, 1], np.broadcast_to(t % 32, (12, 40)))
+    same(got[:, :, 2] - got[:, :1, 2], np.broadcast_to(t // 32, (12, 40)))
+    assert (got[:, :, 3] == (5 << 16 | 2 << 8 | 32)).all()
+
+    masks = gpu.zeros((32, 7), np.uint32)
+    gpu.launch("masks", 1, 32, masks, shared=300)
+    lanes = range(32)
+    below, here = [(1 << lane) - 1 for lane in lanes], [1 << lane for lane in lanes]
+    full = 2**32 - 1
+    rows = [[b, b | h, h, full & ~b, full & ~b & ~h, 300, 1] for b, h in zip(below, here, strict=True)]
+    same(masks, rows)
+
+    ticks = gpu.zeros(64, np.int64)
+    gpu.launch("clocks", 1, 64, ticks, gpu.zeros(1, np.int32))
+    same(ticks, np.ones(64))

@@ -1,7 +1,9 @@
 """What C++ brings along: printf, the heap, calls of every kind, structures, assertions."""
 
+import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -296,3 +298,44 @@ def assertion(gpu: Gpu) -> None:
     values[5] = 13
     with pytest.raises(KernelFault, match="trap"):
         gpu.launch("stop", 1, 32, gpu.array(values))
+
+
+@program
+def debug_build(gpu: Gpu) -> None:
+    n = 4
+    fractions = np.stack((gpu.integers(-9, 9, (8, n), np.int32), gpu.integers(1, 9, (8, n), np.int32)), axis=2)
+    out = gpu.zeros((8, 2, 2), np.int32)
+    gpu.launch("fractions", 1, 8, gpu.array(fractions), out, n)
+    parts = [[Fraction(int(top), int(bottom)) for top, bottom in row] for row in fractions]
+    expected = [[(f.numerator, f.denominator) for f in (sum(row), math.prod(row))] for row in parts]
+    same(out, expected)
+
+    values = gpu.integers(-99, 99, (8, 9), np.int32).astype(np.float32)
+    result = gpu.zeros((8, 9), np.float32)
+    for down in (False, True):
+        gpu.launch("sort_words", 1, 8, gpu.array(values), result, 9, down)
+        same(result, np.sort(values, axis=1)[:, :: -1 if down else 1])
+    assert gpu.lines() == [f"8 lists, medians sum to {np.median(values, axis=1).sum():.3f}"] * 2
+
+    words, out = np.arange(32, dtype=np.int32) % 11 - 1, gpu.zeros(32, np.int32)
+    gpu.launch("words", 1, 32, gpu.array(words), out)
+    t = np.arange(32)
+    ones = np.array([int(x).bit_count() for x in t])
+    cases = [10, 11, 22, 23, ones, -5, 106, 70]
+    chosen = np.select([words == n for n in range(8)], cases, np.where(words > 0, 1000, -1000))
+    ballot = np.array(sum(1 << int(lane) for lane in np.flatnonzero(chosen > 0)), np.uint32).astype(np.int32)
+    same(out, chosen + int(math.fmod(int(ballot), 7)))
+
+
+@program
+def relocatable(gpu: Gpu) -> None:
+    values = gpu.integers(-40, 40, 32, np.int32).astype(np.float32) / 8
+    out, ranks, total = gpu.zeros((32, 2), np.float32), gpu.zeros(32, np.int32), gpu.zeros(1, np.uint32)
+    for launch in range(2):
+        gpu.launch("run", 1, 32, gpu.array(values), out, ranks, total, shared=128)
+        scaled = values * np.float32(1.5)
+        same(out, np.stack((np.clip(scaled, -3, 3)[::-1], scaled), axis=1))
+        same(total, [7 + 5 * launch])
+        for which in range(4):
+            first = which + 1 + launch * 8 * (1 << which)
+            same(np.sort(ranks.numpy()[which::4]), np.clip(first + np.arange(8) * (1 << which), 0, 20))

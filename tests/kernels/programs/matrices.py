@@ -1,5 +1,6 @@
 """Matrices and grids: transposes, products, stencils, convolutions."""
 
+import ml_dtypes
 import numpy as np
 
 from tests.kernels.gpu import Gpu, blocks, program, same
@@ -93,3 +94,35 @@ def convolution(gpu: Gpu) -> None:
     gpu.launch("box_u8", 2, 64, gpu.array(data), boxed, 100)
     parts = [data[max(0, i - 2) : i + 3].astype(int) for i in range(100)]
     same(boxed, [(part.sum() + len(part) // 2) // len(part) for part in parts])
+
+
+@program
+def tensor_cores(gpu: Gpu) -> None:
+    m, n, k = 32, 16, 32
+    a, b = gpu.integers(-8, 8, (m, k), np.int32) / 4, gpu.integers(-8, 8, (k, n), np.int32) / 4
+    start = gpu.integers(-8, 8, (m, n), np.int32).astype(np.float32)
+    c = gpu.array(start)
+    transposed = np.ascontiguousarray(b.T)
+    gpu.launch("half_matmul", (1, 2), 32, *(gpu.array(x.astype(np.float16)) for x in (a, transposed)), c, n, k)
+    same(c, 2 * (a @ b + start))
+
+    a, b = gpu.integers(-3, 3, (32, 16), np.int32), gpu.integers(-3, 3, (16, 8), np.int32)
+    half = gpu.zeros((8, 32), np.float16)
+    gpu.launch("half_to_half", 1, 32, *(gpu.array(x.astype(np.float16)) for x in (a.T, b)), half)
+    same(half, (a @ b + 1).T)
+
+    a, b = gpu.bits((16, 16), np.int8), gpu.bits((16, 16), np.int8)
+    whole = gpu.zeros((16, 16), np.int32)
+    gpu.launch("bytes_matmul", 1, 32, gpu.array(a), gpu.array(b), whole)
+    same(whole, a.astype(np.int32) @ b.astype(np.int32).T - 3)
+
+    if gpu.arch == "sm_75":
+        return
+    a, b = gpu.integers(-8, 8, (16, 16), np.int32) / 4, gpu.integers(-8, 8, (16, 16), np.int32) / 4
+    single = gpu.zeros((16, 16), np.float32)
+    gpu.launch("bfloat_matmul", 1, 32, *(gpu.array(x.astype(ml_dtypes.bfloat16)) for x in (a, b)), single)
+    same(single, a @ b)
+    a, b = gpu.random.random((8, 4)), gpu.random.random((4, 8))
+    double = gpu.zeros((8, 8), np.float64)
+    gpu.launch("double_matmul", 1, 32, gpu.array(a), gpu.array(b), double)
+    same(double, a @ b, rtol=1e-15)
