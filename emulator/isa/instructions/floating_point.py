@@ -25,7 +25,8 @@ from emulator.isa.registry import Variant, instruction
 OPERATIONS = "finite infinite number notanumber normal subnormal"
 
 
-@instruction("testp.op.type p, a", op=OPERATIONS, type="f32 f64", p="pred", requires="2.0 sm_20", section="9.7.3.1")
+@instruction("testp.op.type p, a", op=OPERATIONS, type="f32 f64", p="pred", requires="2.0 sm_20", loose=True,
+             section="9.7.3.1")  # fmt: skip
 def testp(ops: Ops, i: Variant, a: Value) -> Value:
     """p = whether a has a property; zeros are normal.
 
