@@ -40,7 +40,7 @@ CODES: dict[str, str] = {
     "PTX-P0135": "32-bit addresses",
     "PTX-P0136": "a declaration or directive that is wrong",
     "PTX-P0201": "valid PTX that the emulator does not execute yet",
-    "PTX-L0101": "no such kernel",
+    "PTX-L0101": "no such kernel, or no such variable",
     "PTX-L0102": "wrong number of kernel arguments",
     "PTX-L0103": "a kernel argument that does not fit its parameter",
     "PTX-L0104": "a launch configuration beyond the device's limits",

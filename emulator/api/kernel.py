@@ -107,33 +107,42 @@ class ObjectCode:
     def get_global(self, name: str, device: Device) -> Buffer:
         """A global or const variable of the module on a device, as bytes."""
         symbols = self.load(device)
-        if name not in symbols:
-            raise KeyError(f"no variable {name} in {self.module.source.name}")
-        found = device.system.runner.memory.find(symbols[name])
-        assert found is not None
+        found = device.system.runner.memory.find(symbols[name]) if name in symbols else None
+        if found is None:
+            text = f"no variable {name} in {self.module.source.name}"
+            if name in symbols:
+                text = f"the size of {name} is not known: it is extern and an array without a size"
+            fix = nearest(name, [known for known in symbols if known != name])
+            raise UsageError(Diagnostic("PTX-L0101", "usage", text, self.module.source, help=fix))
         return Buffer(device.system, found, np.dtype(np.uint8), (found.size,))
 
+    def load_statics(self, program: Program, device: Device) -> None:
+        """Allocate and initialise the variables of blocks that a program has and the device does not."""
+        symbols = self.load(device)
+        variables = {s.name: s.node for s in program.statics.values() if s.name not in symbols and s.node is not None}
+        self._allocate(device.system, device.index, variables, symbols)
+
     def _allocate_variables(self, system: System, device: int) -> dict[str, int]:
-        memory = system.runner.memory
-        variables = [
-            variable
-            for item in self.module.items
-            if isinstance(item, nodes.Variable) and item.space in ("global", "const", "tex")
-            for variable in expand(item)
-        ]
+        variables: dict[str, nodes.Variable] = {}
+        for item in self.module.items:
+            if isinstance(item, nodes.Variable) and item.space in ("global", "const", "tex"):
+                for variable in expand(item):
+                    if variable.name not in variables or variables[variable.name].linkage == "extern":
+                        variables[variable.name] = variable
         symbols: dict[str, int] = {}
-        for variable in sorted(variables, key=lambda v: v.linkage == "extern"):
-            if variable.name in symbols:
-                continue
+        self._allocate(system, device, variables, symbols)
+        return symbols
+
+    def _allocate(
+        self, system: System, device: int, variables: dict[str, nodes.Variable], symbols: dict[str, int]
+    ) -> None:
+        """Give variables addresses, add them to `symbols`, and write their initial values."""
+        memory = system.runner.memory
+        for name, variable in variables.items():
             const = variable.space == "const"
-            symbols[variable.name] = memory.allocate(
-                device,
-                size_of(variable),
-                variable.name,
-                kind="const" if const else "global",
-                align=max(16, align_of(variable)),
-                read_only=const,
-            ).base
+            kind, align = "const" if const else "global", max(16, align_of(variable))
+            found = memory.allocate(device, size_of(variable), name, kind=kind, align=align, read_only=const)
+            symbols[name] = found.base
         functions = list(self.module.functions)
 
         def resolve(symbol: nodes.SymbolValue) -> int:
@@ -141,10 +150,9 @@ class ObjectCode:
                 return symbols[symbol.name] + symbol.offset
             return CODE_WINDOW + (functions.index(symbol.name) + 1) * FUNCTION_STRIDE
 
-        for variable in variables:
+        for name, variable in variables.items():
             if variable.initial is not None:
-                memory.write(symbols[variable.name], initial_bytes(variable, resolve))
-        return symbols
+                memory.write(symbols[name], initial_bytes(variable, resolve))
 
 
 class Kernel:
@@ -208,12 +216,14 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
     symbols = kernel.code.load(device)
     program = kernel.program
     shape = config.shape()
-    check_shape(program, shape, device, cooperative=config.is_cooperative)
+    check_shape(program, shape, device)
     data, given = pack_arguments(program, arguments)
     runner = system.runner
+    kernel.code.load_statics(program, device)
     grid = Grid(runner.next_launch_number(), program, shape, data, index, symbols, given)
     _check_shared(program, grid, device)
     if config.is_cooperative:
+        _check_cooperative(program, grid, device)
         grid.workspace = runner.memory.allocate(index, 4096, "cooperative workspace", kind="system").base
     for number, (name, value) in enumerate(given.items()):
         if not isinstance(value, str) and value.name.startswith("buffer "):
@@ -224,7 +234,7 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
     return grid
 
 
-def check_shape(program: Program, shape: LaunchShape, device: Device, *, cooperative: bool = False) -> None:
+def check_shape(program: Program, shape: LaunchShape, device: Device) -> None:
     """The device's limits and the kernel's own directives (.maxntid, .reqntid, clusters); UsageError."""
     limits = device._state.limits
     faults: list[tuple[str, str]] = []
@@ -248,8 +258,6 @@ def check_shape(program: Program, shape: LaunchShape, device: Device, *, coopera
         label = Label(program.entry.node.span)
         message = f"launch of {program.name}: {text}"
         raise UsageError(Diagnostic("PTX-L0104", "usage", message, program.source, (label,), notes=notes, help=fix))
-    if cooperative:
-        _check_cooperative(program, shape, device)
 
 
 def _against_directives(program: Program, shape: LaunchShape) -> Iterator[tuple[str, str]]:
@@ -263,12 +271,10 @@ def _against_directives(program: Program, shape: LaunchShape) -> Iterator[tuple[
             yield f"{shape.block.count:,} threads a block, but .maxntid allows {size.count:,}", "use a smaller block"
 
 
-def _check_cooperative(program: Program, shape: LaunchShape, device: Device) -> None:
-    warps = -(-shape.block.count // 32)
-    limits = device._state.limits
-    each = min(limits.ctas_per_sm, limits.warps_per_sm // warps)
-    if shape.grid.count > each * device.sms:
-        text = f"a cooperative launch of {shape.grid.count:,} CTAs: {each * device.sms:,} can be resident"
+def _check_cooperative(program: Program, grid: Grid, device: Device) -> None:
+    most = device._state.most_resident(grid)
+    if grid.cta_count > most:
+        text = f"a cooperative launch of {grid.cta_count:,} CTAs: {most:,} can be resident"
         raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (Label(program.entry.node.span),)))
 
 

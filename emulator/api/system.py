@@ -145,12 +145,12 @@ class System:
 
     def snapshot(self) -> Snapshot:
         """This moment of the run."""
-        return replace(self.runner.snapshot(), symbols=dict(self.loaded))
+        return replace(self.runner.snapshot(), symbols=_copied(self.loaded))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this run; a fault of later is forgotten."""
         self.runner.restore(snapshot)
-        self.loaded = dict(snapshot.symbols)
+        self.loaded = _copied(snapshot.symbols)
         self.fault = None
 
     def __enter__(self) -> System:
@@ -159,6 +159,10 @@ class System:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None and self.fault is None:
             self.sync()
+
+
+def _copied(loaded: dict[tuple[int, int], dict[str, int]]) -> dict[tuple[int, int], dict[str, int]]:
+    return {key: dict(symbols) for key, symbols in loaded.items()}
 
 
 _default: System | None = None

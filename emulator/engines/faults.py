@@ -112,11 +112,11 @@ class Faults:
 
     # --- hangs -------------------------------------------------------------------------------------
 
-    def hang(self, grids: list[Any], spinning: list[Warp], idle: int) -> KernelFault:
+    def hang(self, spinning: list[Warp], idle: int) -> KernelFault:
         """A report of who waits where for what."""
         from emulator.engines.hang_report import hang_report
 
-        code, headline, instruction, facts, fix = hang_report(grids, spinning, idle)
+        code, headline, instruction, facts, fix = hang_report(self.runner.devices, spinning, idle)
         family = IllegalBarrier if code == "PTX-B0301" else Hang
         return family(self._diagnostic(code, headline, instruction, facts, fix))
 

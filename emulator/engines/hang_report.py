@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from emulator.machine.cta import Barrier, Cta
+from emulator.machine.device import DeviceState, Stream
 from emulator.machine.grid import Grid
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction
@@ -17,8 +18,10 @@ MOST_LINES = 12
 Report = tuple[str, str, "Instruction | None", tuple[tuple[str, str], ...], str]
 
 
-def hang_report(grids: list[Grid], spinning: list[Warp], idle: int) -> Report:
+def hang_report(devices: list[DeviceState], spinning: list[Warp], idle: int) -> Report:
     """(code, headline, instruction, facts, help) of a hang."""
+    grids = [grid for device in devices for grid in device.grids]
+    streams = [stream for device in devices for stream in device.streams]
     stuck = _stuck_barrier(grids)
     if stuck is not None and not spinning:
         return _barrier_report(*stuck)
@@ -31,7 +34,7 @@ def hang_report(grids: list[Grid], spinning: list[Warp], idle: int) -> Report:
         instruction = next(
             (_instruction(w) for g in grids for c in g.resident.values() for w in c.warps if w.live), None
         )
-    facts += [("absent", line) for line in _not_resident(grids)]
+    facts += [("absent", line) for line in (*_not_resident(grids), *_in_streams(streams))]
     if spinning:
         text = f"a hang: {idle:,} warp instructions without any change of memory, barriers or warps"
         fix = "what should end the loop, and who writes it?"
@@ -196,3 +199,15 @@ def _not_resident(grids: list[Any]) -> list[str]:
                 f" ({len(grid.resident):,} are)"
             )
     return lines
+
+
+def _in_streams(streams: list[Stream]) -> list[str]:
+    """Launches behind others of their stream."""
+    waiting = Counter(
+        (work.name, stream.device) for stream in streams for work in stream.pending if isinstance(work, Grid)
+    )
+    return [
+        f"{count} launch{'es' * (count > 1)} of {name} wait{'s' * (count == 1)} in {'its' if count == 1 else 'their'}"
+        f" stream on device {device}"
+        for (name, device), count in waiting.items()
+    ]

@@ -113,7 +113,7 @@ class Runner:
     def _advance_stream(self, device: DeviceState, stream: Stream) -> bool:
         """End the stream's grid if it has finished, start what can start; whether a point was reached."""
         if stream.running is not None and stream.running.finished:
-            device.grids.remove(stream.running)
+            self._end_grid(device, stream.running)
             stream.running = None
         reached = False
         while stream.running is None and stream.pending:
@@ -128,6 +128,12 @@ class Runner:
             elif isinstance(work, Record):
                 work.point.reached = reached = True
         return reached
+
+    def _end_grid(self, device: DeviceState, grid: Grid) -> None:
+        device.grids.remove(grid)
+        workspace = self.memory.find(grid.workspace)
+        if workspace is not None:
+            self.memory.free(workspace)
 
     def _fill(self, device: DeviceState) -> None:
         for grid in device.grids:
@@ -195,8 +201,7 @@ class Runner:
             self.events.flush()
             if not self.busy:
                 return False
-            grids = [grid for device in self.devices for grid in device.grids]
-            raise self.faults.hang(grids, [], self._idle)
+            raise self.faults.hang([], self._idle)
         self._turn = self.schedule.pick(self.ready)
         self._turn.warp.queued = False
         return True
@@ -242,8 +247,7 @@ class Runner:
             return
         self._idle += executed
         if self._idle > self.limits.hang_after * max(1, len(self.ready)):
-            grids = [grid for device in self.devices for grid in device.grids]
-            raise self.faults.hang(grids, list(self.ready), self._idle)
+            raise self.faults.hang(list(self.ready), self._idle)
 
     # --- what the engine tells ---------------------------------------------------------------------
 

@@ -11,6 +11,9 @@ from emulator.program.operands import CallList, Operand, Register, Storage
 from emulator.program.scopes import Scope
 
 
+FRAME_ALIGN = 16
+
+
 @dataclass(eq=False, slots=True)
 class Instruction:
     """One instruction bound to a variant, places and a pc."""
@@ -84,6 +87,11 @@ class FunctionInfo:
     def external(self) -> bool:
         return self.node.body is None
 
+    @property
+    def frame_align(self) -> int:
+        """Of what a frame's start is a multiple."""
+        return max([FRAME_ALIGN, *(storage.align for storage in self.storages)])
+
     def scope_at(self, pc: int) -> Scope:
         """The innermost scope of an instruction of this function."""
         return next(scope for first, scope in reversed(self.scopes) if first <= pc)
@@ -115,7 +123,8 @@ class Program:
     """A kernel and every function it can reach, linked: one space of pcs, one of rows.
 
     joins: pcs where lanes that went apart can meet (branch targets and instructions after branches and waits).
-    constant_bytes: what an engine needs behind the rows of a warp for its constants.
+    constant_bytes: what an engine needs behind the rows of a warp for its constants.  statics: global and const
+    variables of blocks, by a name of their own.
     """
 
     module: nodes.Module
@@ -131,6 +140,7 @@ class Program:
     stack_bytes: int
     joins: frozenset[int]
     constant_bytes: int = 0
+    statics: dict[str, Storage] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

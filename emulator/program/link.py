@@ -13,7 +13,7 @@ from emulator.isa.registry import Requirement
 from emulator.parse import nodes
 from emulator.program import flow
 from emulator.program.decode import decode
-from emulator.program.instruction import FunctionInfo, Instruction, Program
+from emulator.program.instruction import FRAME_ALIGN, FunctionInfo, Instruction, Program
 from emulator.program.layout import align_of, align_up, kernel_parameters, size_of
 from emulator.program.operands import FunctionAddress, Register, Storage
 from emulator.program.registers import RowAllocator
@@ -42,6 +42,7 @@ class Linker:
         self.instructions: list[Instruction] = []
         self.errors: list[Diagnostic] = []
         self.shared: dict[str, Storage] = {}
+        self.statics: dict[str, Storage] = {}
         self.shared_bytes = 0
         self.shared_align = 16
         self.nodes = module.functions
@@ -78,10 +79,11 @@ class Linker:
             shared_align=self.shared_align,
             stack_bytes=self._stack_bytes(entry, graph, bool(recursive)),
             joins=flow.join_points(self.instructions),
+            statics=self.statics,
         )
 
     def _stack_bytes(self, entry: FunctionInfo, graph: dict[str, set[str]], recursive: bool) -> int:
-        frames = {function.name: function.frame_size for function in self.functions.values()}
+        frames = {f.name: f.frame_size + f.frame_align - FRAME_ALIGN for f in self.functions.values()}
         dynamic = any(i.variant.entry.mnemonic == "alloca" for i in self.instructions)
         deepest = sum(frames.values()) if recursive else flow.deepest_path(entry.name, graph, frames)
         return align_up(deepest, 16) + (RECURSION_STACK if recursive or dynamic else 0)
@@ -123,7 +125,7 @@ class Linker:
 
     def use_storage(self, storage: Storage) -> Storage:
         """Give a shared variable its place when it is first used."""
-        if storage.space == "shared" and storage.name not in self.shared:
+        if storage.space == "shared" and not any(storage is placed for placed in self.shared.values()):
             self.place_shared(storage)
         return storage
 
@@ -180,11 +182,20 @@ class Linker:
             storage = storage_of(variable, space)
             if space == "frame":
                 self._place_in_frame(storage, info)
+            elif space != "shared":
+                self._name_static(storage, info)
             scope.names[variable.name] = storage
+
+    def _name_static(self, storage: Storage, info: FunctionInfo) -> None:
+        """A global or const variable of a block: one for all kernels that reach the function."""
+        storage.name = f"{info.name}.{storage.name}"
+        while storage.name in self.statics:
+            storage.name += "'"
+        self.statics[storage.name] = storage
 
     def _place_in_frame(self, storage: Storage, info: FunctionInfo) -> None:
         storage.offset = align_up(info.frame_size, storage.align)
-        info.frame_size = align_up(storage.offset + storage.size, 16)
+        info.frame_size = align_up(storage.offset + storage.size, FRAME_ALIGN)
         info.storages.append(storage)
 
     def _declare_parameters(self, info: FunctionInfo, scope: Scope) -> None:

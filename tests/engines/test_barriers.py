@@ -6,6 +6,8 @@ import pytest
 from emulator.errors import IllegalBarrier
 from tests.engines.programs import every_schedule, report, run
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 SHARED = ".shared .align 4 .b32 box[256];"
 SET_UP = """
     mov.u32 %r60, box;

@@ -8,6 +8,8 @@ import pytest
 from emulator.errors import IllegalTarget, StackOverflow, UnsupportedInstruction
 from tests.engines.programs import report, run
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 LANES = np.arange(32)
 
 FIBONACCI = """

@@ -7,6 +7,8 @@ from emulator import System
 from emulator.engines.divergence import SLICE
 from tests.engines.programs import every_schedule, kernel, run, start
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 LANES = np.arange(32)
 
 

@@ -5,6 +5,8 @@ import pytest
 from emulator.errors import Hang, IllegalBarrier
 from tests.engines.programs import every_schedule, report, run
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 @every_schedule
 def test_shuffles_from_two_places_in_the_text(schedule: str) -> None:

@@ -21,7 +21,6 @@ from emulator.ptx_types import WARP_SIZE
 if TYPE_CHECKING:
     from emulator.engines.reference.ops import ReferenceOps
 
-FRAME_ALIGN = 16
 LANE_INDEX = np.arange(WARP_SIZE, dtype=np.int64)
 
 
@@ -62,7 +61,7 @@ def _enter(ops: ReferenceOps, lanes: Any, callee: FunctionInfo) -> None:
 
 def _push(ops: ReferenceOps, lanes: Any, callee: FunctionInfo) -> None:
     warp = ops.warp
-    frame = (warp.stack_top.astype(np.int64) + FRAME_ALIGN - 1) // FRAME_ALIGN * FRAME_ALIGN
+    frame = -(-warp.stack_top.astype(np.int64) // callee.frame_align) * callee.frame_align
     full = lanes & (frame + callee.frame_size > warp.stack_bytes)
     columns = _columns(callee)
     for lane in np.flatnonzero(lanes & ~full):
