@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import re
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ HERE = Path(__file__).parent
 ARCHS = ("sm_75", "sm_80", "sm_90")
 TRITON_ARCHS = ("sm_90a",)
 LONG = 60_000  # bytes; beyond, the file is compressed
+PLACE = re.compile(r"(_INTERNAL_|_GLOBAL__N__)[0-9a-f]{8}_")  # nvcc puts a hash of the source's folder into such names
 
 
 def names() -> list[str]:
@@ -80,7 +82,7 @@ def compiled(name: str, arch: str) -> str:
     source = source_of(name)
     head = head_of(name, arch)
     if source.suffix == ".cu":
-        text = compile_cuda(source, arch)
+        text = PLACE.sub(r"\g<1>00000000_", compile_cuda(source, arch))
     else:
         kernel = triton_kernel(source)
         size = kernel.metadata
