@@ -34,7 +34,7 @@ PROLOGUE = """
     mul.wide.u32 %mine, %i, 4;
     add.u64 %mine, %mine, %out;
 """
-SCHEDULES = ["round_robin", *(f"random:{seed}" for seed in range(20))]
+SCHEDULES = ["round_robin", "round_robin:256", *(f"random:{seed}" for seed in range(20))]
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
 
 

@@ -25,6 +25,7 @@ from emulator.program import Program
 
 if TYPE_CHECKING:
     from emulator.engines.run import Runner
+    from emulator.machine.grid import Grid
 
 START_PC, TAKEN = offset_of("start_pc"), offset_of("taken")
 
@@ -54,7 +55,7 @@ class NativeEngine(ReferenceEngine):
         self._programs: dict[int, NativeProgram] = {}
         self._globals = aligned_bytes(GLOBALS.itemsize).view(GLOBALS)
         self._table = np.zeros(0, ALLOCATION)
-        self._templates: dict[int, Bytes] = {}
+        self._templates: dict[Grid, Bytes] = {}
         self._epoch = -1
 
     def program(self, program: Program) -> NativeProgram:
@@ -88,18 +89,16 @@ class NativeEngine(ReferenceEngine):
     def _template(self, cta: Cta, native: NativeProgram) -> Bytes:
         """The rows that are the same in all warps of a grid, made with its first CTA."""
         grid = cta.grid
-        found = self._templates.get(grid.number)
+        found = self._templates.get(grid)
         if found is None:
             found = np.zeros(grid.program.constant_bytes, np.uint8)
             for row in native.constants.values():
                 if row.level == "grid":
                     self._fill_row(cta.warps[0], row, found[row.offset - grid.program.row_bytes :])
-            self._templates = {number: rows for number, rows in self._templates.items() if number in self._running()}
-            self._templates[grid.number] = found
+            running = [grid for device in self.runner.devices for grid in device.grids]
+            self._templates = {known: rows for known, rows in self._templates.items() if known in running}
+            self._templates[grid] = found
         return found
-
-    def _running(self) -> set[int]:
-        return {grid.number for device in self.runner.devices for grid in device.grids}
 
     def _fill_row(self, warp: Warp, row: ConstantRow, place: Bytes) -> None:
         self.ops.bind(warp, 0, warp.cta.grid.program.instructions[0])
