@@ -8,6 +8,7 @@ PYTHON ?= $(shell for name in $(NEWEST_FIRST); do \
 	&& echo $$name && break; done)
 PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check
 PYTEST := $(RUN) -m pytest $(ARGS)
+ALL_CORES := --numprocesses=auto --dist=loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,10 +42,10 @@ demo: $(VENV)/runtime.stamp
 	@$(RUN) -m ptx_samples.moe.demo
 
 test: $(VENV)/dev.stamp
-	$(PYTEST) -m "not slow"
+	$(PYTEST) $(ALL_CORES) -m "not slow"
 
 test-slow: $(VENV)/dev.stamp
-	$(PYTEST) -m slow
+	$(PYTEST) $(ALL_CORES) -m slow
 
 check: $(VENV)/dev.stamp
 	$(RUN) -m ruff format --check .

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("packaging")  # the environments are made once
+
 SCRIPT = """
 import numpy, emulator
 kernel = emulator.ObjectCode.from_ptx({ptx!r}).get_kernel("twice")

@@ -89,7 +89,6 @@ error[PTX-P0001]: expected `,` or `]`, found `;`
   |
 4 |     ld.global.u32 %r1, [%rd1;
   |                        - opened here
-4 |     ld.global.u32 %r1, [%rd1;
   |                             ^""",
     ),
     "two_wrong_statements": (
@@ -436,7 +435,6 @@ error[PTX-P0001]: expected `,` or `)`, found `{`
   |
 4 | .entry k(.param .u32 a { add.u32 x y; ret; }
   |         - opened here
-4 | .entry k(.param .u32 a { add.u32 x y; ret; }
   |                        ^
 
 error[PTX-P0001]: expected `,` or `;`, found `y`
@@ -462,7 +460,6 @@ error[PTX-P0001]: expected `,` or `}`, found `;`
   |
 4 | .global .u32 x[2] = {1, 2;
   |                     - opened here
-4 | .global .u32 x[2] = {1, 2;
   |                          ^""",
     ),
     "a_comma_before_a_brace": (
@@ -530,7 +527,6 @@ error[PTX-P0001]: expected a line of a section or `}`, found `"abc"`
   |
 4 | .section .debug_str { "abc" }
   |                     - opened here
-4 | .section .debug_str { "abc" }
   |                       ^^^^^""",
     ),
     "a_preprocessor_directive": (
