@@ -537,7 +537,8 @@ error[PTX-P0001]: expected a directive such as `.visible`, `.entry` or `.global`
   |
 4 | #define A 1
   | ^
-   help: run the C preprocessor first: PTX itself has only line markers such as `# 12 "a.cu"`""",
+   help: run the C preprocessor first: PTX itself has only line markers such as
+         `# 12 "a.cu"`""",
     ),
     "lists_too_deep": (
         ".global .u8 x = " + "{" * 101 + "1" + "}" * 101 + ";\n",
