@@ -43,7 +43,8 @@ def compile_cuda(source: Path, target: str = CUDA_TARGET) -> str:
         out = Path(folder) / "out.ptx"
         options = " ".join(NVCC_OPTIONS.findall(source.read_text())).split()
         command = [nvcc, "-std=c++17", f"-arch={target}", *options, "-ptx", source.name, "-o", str(out)]
-        subprocess.run(command, cwd=source.parent, check=True)
+        # The debug information of -G names the folder, as the environment does.
+        subprocess.run(command, cwd=source.parent, env=os.environ | {"PWD": "/proc/self/cwd"}, check=True)
         return FILE_FOLDER.sub("", out.read_text())
 
 
