@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ARCHS = ("sm_75", "sm_80", "sm_90")
 TRITON_ARCHS = ("sm_90a",)
 LONG = 60_000  # bytes; beyond, the file is compressed
-PLACE = re.compile(r"(_INTERNAL_|_GLOBAL__N__)[0-9a-f]{8}_")  # nvcc puts a hash of the source's folder into such names
+FOLDER_HASH = re.compile(r"(?:_INTERNAL_|_GLOBAL__N__)([0-9a-f]{8})_")
 
 
 def names() -> list[str]:
@@ -77,12 +77,22 @@ def write_ptx(name: str, arch: str, text: str) -> None:
         plain.write_text(text)
 
 
+def without_folder(ptx: str) -> str:
+    """Internal names have a hash of the source's folder: zeros for it, also among the bytes of debug information."""
+    for digits in set(FOLDER_HASH.findall(ptx)):
+        zeros = "0" * len(digits)
+        ptx = ptx.replace(digits, zeros).replace(
+            ",".join(map(str, digits.encode())), ",".join(map(str, zeros.encode()))
+        )
+    return ptx
+
+
 def compiled(name: str, arch: str) -> str:
     """What the file of a source and an architecture must hold; under Triton's head, what a launch needs to know."""
     source = source_of(name)
     head = head_of(name, arch)
     if source.suffix == ".cu":
-        text = PLACE.sub(r"\g<1>00000000_", compile_cuda(source, arch))
+        text = without_folder(compile_cuda(source, arch))
     else:
         kernel = triton_kernel(source)
         size = kernel.metadata
