@@ -103,7 +103,7 @@ class AddressSpace:
             raise self._out_of_memory(size, name)
         if address is None:
             address = self._place(device, size, max(align, 16), kind)
-        elif not self._is_free(address, size):
+        elif not self._is_free(device, address, size):
             raise ValueError(f"{size} bytes at {address:#x} overlap another allocation or leave the device's window")
         allocation = Allocation(address, size, name, kind, read_only)
         at = bisect.bisect(self._bases, address)
@@ -114,23 +114,34 @@ class AddressSpace:
         return allocation
 
     def _place(self, device: int, size: int, align: int, kind: str) -> int:
+        """The next address behind the last one; from the window's start again when its end is reached."""
         cursors = self._next_const if kind == "const" else self._next
-        start = -(-cursors[device] // align) * align
-        window_end = DEVICE_BASE + (device + 1) * self.stride - (0 if kind == "const" else CONST_BYTES)
-        while not self._is_free(start, size):
-            at = bisect.bisect(self._bases, start + size)
-            start = -(-(self._allocations[at - 1].end + REDZONE) // align) * align
-            if start + size > window_end:
-                break
-        if start + size > window_end:
-            raise self._out_of_memory(size, "a window")
-        cursors[device] = start + max(size, 1) + REDZONE
-        return start
+        first = self.const_window(device) if kind == "const" else self._window(device) + PAGE_BYTES
+        end = self._window(device + 1) if kind == "const" else self.const_window(device)
+        for start in (cursors[device], first):
+            found = self._first_gap(start, size, align, end)
+            if found is not None:
+                cursors[device] = found + max(size, 1) + REDZONE
+                return found
+        raise self._out_of_memory(size, "a window")
 
-    def _is_free(self, address: int, size: int) -> bool:
-        if not DEVICE_BASE <= address <= address + size <= DEVICE_BASE + len(self.bytes):
+    def _first_gap(self, start: int, size: int, align: int, end: int) -> int | None:
+        """The first address from `start` on with room for an allocation and a red zone on both sides."""
+        start = -(-start // align) * align
+        while start + size <= end:
+            at = bisect.bisect_left(self._bases, start + size + REDZONE)
+            if at == 0 or self._allocations[at - 1].end + REDZONE <= start:
+                return start
+            start = -(-(self._allocations[at - 1].end + REDZONE) // align) * align
+        return None
+
+    def _window(self, device: int) -> int:
+        return DEVICE_BASE + device * self.stride
+
+    def _is_free(self, device: int, address: int, size: int) -> bool:
+        if not self._window(device) <= address <= address + size <= self._window(device + 1):
             return False
-        at = bisect.bisect(self._bases, address + size)
+        at = bisect.bisect_left(self._bases, max(address + size, address + 1))
         return at == 0 or self._allocations[at - 1].end <= address
 
     def free(self, allocation: Allocation) -> None:
@@ -141,7 +152,9 @@ class AddressSpace:
         del self._bases[at], self._allocations[at]
         self.used -= allocation.size
         self.epoch += 1
-        self.view(allocation.base, allocation.size)[:] = 0
+        first = allocation.base - DEVICE_BASE
+        for page in self._dirty_pages(first, first + allocation.size):
+            self.bytes[max(first, page << PAGE_SHIFT) : min(first + allocation.size, (page + 1) << PAGE_SHIFT)] = 0
 
     def find(self, address: int) -> Allocation | None:
         """The allocation that holds an address."""
@@ -191,9 +204,16 @@ class AddressSpace:
             start = address - DEVICE_BASE
             self.dirty[start >> PAGE_SHIFT : (start + len(raw) - 1 >> PAGE_SHIFT) + 1] = 1
 
+    def _dirty_pages(self, start: int, end: int) -> npt.NDArray[np.intp]:
+        """Numbers of the pages of a range of the arena that were written."""
+        first, last = start >> PAGE_SHIFT, end + PAGE_BYTES - 1 >> PAGE_SHIFT
+        groups = np.flatnonzero(self.dirty[first & ~7 : last + 7 & ~7].view(np.uint64)) + (first >> 3)
+        pages: npt.NDArray[np.intp] = (groups[:, None] * 8 + np.arange(8)).ravel()
+        return pages[(self.dirty[pages] != 0) & (pages >= first) & (pages < last)]
+
     def snapshot(self) -> MemorySnapshot:
         """Allocations and the pages written so far."""
-        pages = np.flatnonzero(self.dirty)
+        pages = self._dirty_pages(0, len(self.bytes))
         data = self.bytes.reshape(-1, PAGE_BYTES)[pages]
         lists = (list(self._bases), list(self._allocations), list(self._next), list(self._next_const))
         return MemorySnapshot(pages, data, lists, self.used)
@@ -201,7 +221,7 @@ class AddressSpace:
     def restore(self, snapshot: MemorySnapshot) -> None:
         """Bring back a snapshot: same bytes, same allocations."""
         rows = self.bytes.reshape(-1, PAGE_BYTES)
-        now = np.flatnonzero(self.dirty)
+        now = self._dirty_pages(0, len(self.bytes))
         rows[np.setdiff1d(now, snapshot.pages)] = 0
         rows[snapshot.pages] = snapshot.data
         self.dirty[now] = 0
