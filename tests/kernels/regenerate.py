@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ARCHS = ("sm_75", "sm_80", "sm_90")
 TRITON_ARCHS = ("sm_90a",)
 LONG = 60_000  # bytes; beyond, the file is compressed
-FOLDER_HASH = re.compile(r"(?:_INTERNAL_|_GLOBAL__N__)([0-9a-f]{8})_")
+FOLDER_HASH = re.compile(r"(?:_INTERNAL_|_GLOBAL__N__|__nv_static_\d+__)([0-9a-f]{8})_")
 
 
 def names() -> list[str]:
