@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.engines.printf import format_text
+from emulator.engines.reference.access import Access, gather
 from emulator.engines.reference.calls import argument_bytes, put_bytes
 from emulator.errors import (
     Diagnostic,
-    KernelFault,
     Label,
     PtxSemanticError,
     UnsupportedInstruction,
     UsageError,
 )
-from emulator.machine import memory as m
-from emulator.machine.memory import Allocation
-from emulator.machine.warp import Warp, mask_of
+from emulator.machine.memory import AccessFault
+from emulator.machine.warp import Warp, lanes_of, mask_of
 from emulator.program import FunctionInfo
 from emulator.program.instruction import CallInfo
 from emulator.ptx_types import WARP_SIZE
@@ -63,11 +62,17 @@ class RuntimeCalls:
     # --- the functions -------------------------------------------------------------------------------
 
     def vprintf(self, ops: ReferenceOps, lanes: Any, arguments: list[Any]) -> Any:
-        """Print a format with the arguments that lie one after the other in memory; the number of arguments."""
+        """Print a format with the arguments that lie one after the other in memory.
+
+        The result is the number of arguments, or -1 for a null format (CUDA programming guide, formatted output).
+        """
         formats, buffers = _words(arguments[0]), _words(arguments[1])
         counts = np.zeros(WARP_SIZE, dtype=np.int32)
         for lane in np.flatnonzero(lanes):
             reader = LaneMemory(self.runner, ops.warp, int(lane))
+            if not formats[lane]:
+                counts[lane] = -1
+                continue
             text = reader.string(int(formats[lane]))
             written, counts[lane] = format_text(text, int(buffers[lane]), reader)
             self.runner.write_output(written)
@@ -127,50 +132,42 @@ def _words(data: Any) -> Any:
 
 
 class LaneMemory:
-    """Generic addresses as one lane sees them, for the runtime."""
+    """Generic addresses as one lane sees them, for the runtime; AccessFault where there is no memory."""
 
     def __init__(self, runner: Runner, warp: Warp, lane: int) -> None:
         self.runner = runner
         self.warp = warp
+        self.lanes = lanes_of(1 << lane)
         self.lane = lane
 
     def read(self, address: int, size: int) -> bytes:
-        """Bytes at a generic address; KernelFault where there are none."""
-        window = address >> 32
-        if window == m.LOCAL_WINDOW >> 32:
-            start, memory = address & 0xFFFFFFFF, self.warp.local.reshape(WARP_SIZE, -1)[self.lane]
-        elif window == m.SHARED_WINDOW >> 32:
-            start, memory = (address & 0xFFFFFF) - m.SHARED_BASE, self.warp.cta.shared
-        else:
-            found = self.runner.memory.find(address)
-            if found is None:
-                raise self._outside(address, size)
-            start, memory = address - found.base, self.runner.memory.view(found.base, found.size)
-        if not 0 <= start <= len(memory) - size:
-            raise self._outside(address, size)
-        return bytes(memory[start : start + size])
-
-    def _outside(self, address: int, size: int) -> KernelFault:
-        """The fault of an address that the runtime was given."""
+        """`size` bytes at an address that is a multiple of it."""
         addresses = np.full(WARP_SIZE, address, dtype=np.uint64)
-        fault = m.AccessFault("illegal", "generic", 1 << self.lane, addresses, size, False)
-        instruction = self.warp.cta.grid.program.instructions[int(self.warp.pc[self.lane])]
-        return self.runner.faults.access(fault, self.warp, instruction)
+        pieces = Access(self.warp, self.runner.memory, "generic", addresses, size).pieces(self.lanes, write=False)
+        return bytes(gather(pieces, size)[self.lane])
 
     def string(self, address: int) -> str:
         """A C string."""
-        return b"".join(self._characters(address)).decode("utf-8", "replace")
+        found = b""
+        for piece in self._pieces(address):
+            text, zero, _ = piece.partition(b"\0")
+            found += text
+            if zero or len(found) >= LONGEST_STRING:
+                break
+        return found.decode("utf-8", "replace")
 
-    def _characters(self, address: int) -> Iterator[bytes]:
-        for offset in range(LONGEST_STRING):
-            character = self.read(address + offset, 1)
-            if character == b"\0":
-                return
-            yield character
+    def _pieces(self, address: int) -> Iterator[bytes]:
+        """The bytes from an address on: 16 at once where they can be read, else one by one."""
+        while True:
+            size = 1 if address % 16 else 16
+            try:
+                yield self.read(address, size)
+            except AccessFault:
+                if size == 1:
+                    raise
+                yield from (self.read(address + offset, 1) for offset in range(size))
+            address += size
 
     def number(self, address: int, code: str) -> Any:
         """One number in `struct`'s little-endian code."""
         return struct.unpack("<" + code, self.read(address, struct.calcsize(code)))[0]
-
-
-__all__ = ["Allocation", "LaneMemory", "RuntimeCalls"]

@@ -208,8 +208,9 @@ class AddressSpace:
         """Numbers of the pages of a range of the arena that were written."""
         first, last = start >> PAGE_SHIFT, end + PAGE_BYTES - 1 >> PAGE_SHIFT
         groups = np.flatnonzero(self.dirty[first & ~7 : last + 7 & ~7].view(np.uint64)) + (first >> 3)
-        pages: npt.NDArray[np.intp] = (groups[:, None] * 8 + np.arange(8)).ravel()
-        return pages[(self.dirty[pages] != 0) & (pages >= first) & (pages < last)]
+        pages = (groups[:, None] * 8 + np.arange(8)).ravel()
+        found: npt.NDArray[np.intp] = pages[(self.dirty[pages] != 0) & (pages >= first) & (pages < last)]
+        return found
 
     def snapshot(self) -> MemorySnapshot:
         """Allocations and the pages written so far."""
