@@ -142,6 +142,15 @@ EXPLANATIONS: dict[str, Explanation] = {
         "    tcgen05.relinquish_alloc_permit.cta_group::1.sync.aligned;\n",
         "Another instruction may do the same, or the kernel can be compiled for an older architecture.",
     ),
+    "PTX-P0301": Explanation(
+        "A warning, no error. A mul and an add or sub that name no rounding may be made one fma (manual, 9.7.3.3), and "
+        "ptxas does it: the product is not rounded, and the last bits of the sum differ. It does so where the product "
+        "is only added and subtracted, in the same stretch of code and with the same type and .ftz; an approximate "
+        "division counts as a product. The emulator rounds both, as the text says, unless the run asks for "
+        "`--contract ptxas`, or System(contract='ptxas').",
+        "    mul.f32 %f1, %f2, %f3;\n    add.f32 %f4, %f1, %f5;\n",
+        "Pin it: add.rn (or mul.rn) keeps both roundings on every device, fma.rn has one. Or compare with a tolerance.",
+    ),
     "PTX-L0101": Explanation(
         "The file has no kernel of this name, or several, of which one must be chosen. C++ compilers mangle names: "
         "`vadd` may be `_Z4vaddPfS_i`.",

@@ -16,6 +16,7 @@ from emulator.errors import Diagnostic, Label, UsageError
 from emulator.machine.grid import Grid, LaunchShape
 from emulator.parse import nodes, parse
 from emulator.program import Program, link, require_head
+from emulator.program.contraction import contract as fuse
 from emulator.program.initial_data import initial_bytes
 from emulator.program.layout import align_of, size_of
 from emulator.program.link import CODE_WINDOW, FUNCTION_STRIDE, expand
@@ -59,7 +60,7 @@ class ObjectCode:
     def __init__(self, module: nodes.Module) -> None:
         self.module = module
         self.number = next(_numbers)
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[tuple[str, str], Program] = {}
 
     @staticmethod
     def from_ptx(source: bytes | str | Path, *, name: str | None = None) -> ObjectCode:
@@ -89,11 +90,12 @@ class ObjectCode:
             )
         return Kernel(self, name)
 
-    def program(self, name: str) -> Program:
-        """The linked program of a kernel."""
-        if name not in self._programs:
-            self._programs[name] = link(self.module, name)
-        return self._programs[name]
+    def program(self, name: str, contract: str = "ptx") -> Program:
+        """The linked program of a kernel; contract: as of System."""
+        key = (name, contract)
+        if key not in self._programs:
+            self._programs[key] = fuse(self.program(name)) if contract == "ptxas" else link(self.module, name)
+        return self._programs[key]
 
     def load(self, device: Device) -> dict[str, int]:
         """Allocate and initialise the module's variables on a device, once; their addresses by name."""
@@ -145,10 +147,12 @@ class ObjectCode:
             symbols[name] = found.base
         functions = list(self.module.functions)
 
+        aliases = {item.name: item.target for item in self.module.items if isinstance(item, nodes.Alias)}
+
         def resolve(symbol: nodes.SymbolValue) -> int:
             if symbol.name in symbols:
                 return symbols[symbol.name] + symbol.offset
-            return CODE_WINDOW + (functions.index(symbol.name) + 1) * FUNCTION_STRIDE
+            return CODE_WINDOW + (functions.index(aliases.get(symbol.name, symbol.name)) + 1) * FUNCTION_STRIDE
 
         for name, variable in variables.items():
             if variable.initial is not None:
@@ -214,7 +218,7 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
     index = stream._machine.device
     device = device or system.device(index)
     symbols = kernel.code.load(device)
-    program = kernel.program
+    program = kernel.code.program(kernel.name, system.contract)
     shape = config.shape()
     check_shape(program, shape, device)
     data, given = pack_arguments(program, arguments)

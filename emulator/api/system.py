@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_ARCH = "sm_90a"
 DEFAULT_SMS = 132
 ENGINES = ("native", "reference")
+CONTRACTS = ("ptx", "ptxas")
 ENGINE_VARIABLE = "PTXEMU_ENGINE"  # the engine of systems that name none
 
 
@@ -43,7 +44,8 @@ class System:
 
     devices, sms, arch: how many GPUs, SMs of each, their architecture.  engine: "native", "reference", or None
     for the first of them that this machine has.  schedule: "round_robin", "round_robin:QUANTUM", "random",
-    "random:SEED".  memory: limit of all allocations in bytes.
+    "random:SEED".  contract: "ptx" rounds every mul and add, "ptxas" fuses those that ptxas fuses where neither
+    names a rounding.  memory: limit of all allocations in bytes.
     max_instructions: a limit for the whole run.  hang_after: instructions of every runnable warp without
     progress that are a hang.  output: where vprintf writes (sys.stdout.write).  observers: see observer.py.
 
@@ -58,6 +60,7 @@ class System:
         engine: str | None = None,
         schedule: str = "round_robin",
         seed: int = 0,
+        contract: str = "ptx",
         *,
         memory: int = DEFAULT_LIMIT,
         max_instructions: int | None = None,
@@ -72,6 +75,9 @@ class System:
             raise ValueError(f"engine {engine!r}: there is {', '.join(ENGINES)}")
         if arch not in KNOWN_TARGETS:
             raise ValueError(f"unknown architecture {arch!r}")
+        if contract not in CONTRACTS:
+            raise ValueError(f"contract {contract!r}: there is {', '.join(CONTRACTS)}")
+        self.contract = contract
         self._options: dict[str, Any] = {
             "devices": devices,
             "sms": sms,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from emulator.api.system import DEFAULT_ARCH, ENGINES, System
+from emulator.api.system import CONTRACTS, DEFAULT_ARCH, ENGINES, System
 from emulator.arguments import type_name_of
 from emulator.commands import ExitCode, exit_code, outputs
 from emulator.commands.execution import Options, Outcome, execute
@@ -89,7 +89,13 @@ def _fixed(option: str, metavar: str, allowed: tuple[str, ...], instead: str) ->
     help="native runs machine code, reference NumPy rows; same results.  [default: native where it can run]",
 )
 @_fixed("--jobs", "N", ("1",), "one warp runs at a time")
-@_fixed("--contract", "RULES", ("ptx",), "instructions do what the PTX manual says")
+@click.option(
+    "--contract",
+    type=click.Choice(CONTRACTS),
+    default=CONTRACTS[0],
+    show_default=True,
+    help="ptx rounds every mul and add; ptxas fuses the pairs that ptxas fuses.",
+)
 @_fixed("--check", "CHECKS", ("mem",), "bounds, alignment and write protection of memory are always checked")
 @click.option("--max-instructions", type=click.IntRange(min=1), metavar="N", help="Stop there, with exit code 124.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -140,6 +146,7 @@ def _system(given: dict[str, Any]) -> System:
             engine=given["engine"],
             schedule=given["schedule"],
             seed=given["seed"],
+            contract=given["contract"],
             max_instructions=given["max_instructions"],
         )
     except ValueError as error:

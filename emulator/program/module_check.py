@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError
 from emulator.parse import nodes
+from emulator.program.contraction import warnings_of
 from emulator.program.declarations import check_declarations
 from emulator.program.link import Linker
 from emulator.program.requirements import LATEST_VERSION, device_runs, target_rank
@@ -29,9 +30,11 @@ def check_module(module: nodes.Module, arch: str = "sm_90a") -> tuple[list[Diagn
             continue
         linker = Linker(module)
         try:
-            linker.link(function.name)
+            program = linker.link(function.name)
         except PtxError as error:
             errors += [item for item in error.diagnostics if item not in errors]
+        else:
+            warnings += [item for item in warnings_of(program) if item not in warnings]
         reached |= set(linker.functions)
     return sorted(errors, key=lambda item: item.line), warnings
 

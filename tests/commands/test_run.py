@@ -223,7 +223,7 @@ def test_the_grid_counts_ctas_with_clusters_too(tmp_path: Path) -> None:
     [
         (("--engine", "quantum"), "'quantum' is not one of"),
         (("--jobs", "2"), "'--jobs': 2 is not there yet: one warp runs at a time"),
-        (("--contract", "ptxas"), "'--contract': ptxas is not there yet: instructions do what the PTX manual says"),
+        (("--contract", "gcc"), "'gcc' is not one of 'ptx', 'ptxas'"),
         (("--check", "race"), "'--check': race is not there yet: bounds, alignment and write protection"),
         (("--schedule", "chaos"), "unknown schedule 'chaos'"),
         (("--arch", "sm_1"), "'sm_1' is not one of"),

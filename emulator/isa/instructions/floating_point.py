@@ -178,6 +178,12 @@ def div_approximate(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
     example: div.approx.f32 0f7f800000, 0f7f000000 -> 0f7fffffff
     example: div.full.ftz.f32 1.0, 0f80000000 -> 0fff800000
     """
+    x, y = quotient_factors(ops, i, a, b)
+    return result(ops, i, ops.fmul(x, y))
+
+
+def quotient_factors(ops: Ops, i: Variant, a: Value, b: Value) -> tuple[Value, Value]:
+    """a and 1 / b, both scaled: their product is the approximate quotient."""
     size, scale = magnitude(ops, b), ops.const(F32, 1.0)
     if not i.ftz:
         scale = ops.select(size < 0x00800000, ops.const(F32, 2.0**24), scale)
@@ -185,7 +191,7 @@ def div_approximate(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
         scale = ops.select(size > 0x7E800000, ops.const(F32, 0.25), scale)
     a, b = flushed(ops, i, a, b)
     a, b = flushed(ops, i, ops.fmul(a, scale), ops.fmul(b, scale))
-    return result(ops, i, ops.fmul(a, approximate.rcp(ops, b)))
+    return a, approximate.rcp(ops, b)
 
 
 @instruction("abs{.ftz}.type d, a", type="f32", loose=True, section="9.7.3.9")
