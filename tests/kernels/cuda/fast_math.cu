@@ -13,7 +13,7 @@ extern "C" __global__ void small(const float* a, const float* b, float* out) {
     float x = a[t], y = b[t];
     out[5 * t] = x + y;
     out[5 * t + 1] = x * y;
-    out[5 * t + 2] = x * y + x;
+    out[5 * t + 2] = fmaf(x, y, x);
     out[5 * t + 3] = x > y ? 1.0f : 0.0f;
     out[5 * t + 4] = fmaxf(x, y);
 }
