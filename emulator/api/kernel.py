@@ -150,11 +150,13 @@ class ObjectCode:
         aliases = {item.name: item.target for item in self.module.items if isinstance(item, nodes.Alias)}
 
         def resolve(symbol: nodes.SymbolValue) -> int:
-            if symbol.name in symbols:
-                return symbols[symbol.name] + symbol.offset
+            for found in (f"{owner}.{symbol.name}", symbol.name):
+                if found in symbols:
+                    return symbols[found] + symbol.offset
             return CODE_WINDOW + (functions.index(aliases.get(symbol.name, symbol.name)) + 1) * FUNCTION_STRIDE
 
         for name, variable in variables.items():
+            owner = name.rpartition(".")[0]
             if variable.initial is not None:
                 memory.write(symbols[name], initial_bytes(variable, resolve))
 

@@ -69,7 +69,8 @@ def _module_variable(module: nodes.Module, variable: nodes.Variable) -> Iterator
         yield f"{variable.name} is .common and not .global", "common variables are in .global memory"
 
 
-def _variable(module: nodes.Module, variable: nodes.Variable) -> Iterator[Problem]:
+def _variable(module: nodes.Module, variable: nodes.Variable, local: frozenset[str] = frozenset()) -> Iterator[Problem]:
+    """local: variables of the same function that have addresses."""
     name, space = variable.name, variable.space
     if variable.type == "pred" and space != "reg":
         yield f"{name} is a predicate in .{space} memory", "predicates are registers: .reg .pred"
@@ -85,12 +86,18 @@ def _variable(module: nodes.Module, variable: nodes.Variable) -> Iterator[Proble
         word = attribute.lstrip(".").partition("(")[0]
         if space != "global":
             yield f"{name} is .{word} in .{space} memory", "that attribute is for .global variables"
-    yield from _initial(variable)
+    yield from _initial(module, variable, local)
 
 
-def _initial(variable: nodes.Variable) -> Iterator[Problem]:
+def _initial(module: nodes.Module, variable: nodes.Variable, local: frozenset[str]) -> Iterator[Problem]:
     if variable.initial is None:
         return
+    problem = _misshapen(variable.initial, list(variable.dimensions), variable.vector)
+    if problem is not None:
+        yield f"the initial value of {variable.name} has {problem}", "braces go as deep as dimensions and vectors"
+    symbols = {leaf.name for leaf in _leaves(variable) if isinstance(leaf, nodes.SymbolValue)}
+    for name in sorted(symbols - _addressable(module) - local if symbols else ()):
+        yield f"an initial value of {variable.name} is the address of {name}", "name a .global or .const variable"
     if variable.space not in ("global", "const"):
         yield f"{variable.name} is initialised in .{variable.space} memory", "store the value at run time"
     elif variable.linkage == "extern":
@@ -100,6 +107,32 @@ def _initial(variable: nodes.Variable) -> Iterator[Problem]:
     elif variable.type not in OPAQUE_TYPES and not all(_suits(leaf, variable.type) for leaf in _leaves(variable)):
         kind = "numbers with a decimal point" if variable.type in ("f32", "f64") else "integers"
         yield f"an initial value of {variable.name} is not of its type .{variable.type}", f"write {kind}"
+
+
+def _misshapen(initial: nodes.Initial, extents: list[int], vector: int) -> str | None:
+    """How an initialiser does not fit dimensions and vector; 0 is an extent that it gives itself (manual, 5.4.4)."""
+    if not isinstance(initial, tuple):
+        return "a number where braces are needed" if extents or vector > 1 else None
+    count = len(initial)
+    if extents:
+        if extents[0] and count > extents[0]:
+            return f"{count} elements for {extents[0]}"
+        found = (_misshapen(part, extents[1:], vector) for part in initial)
+        return next((problem for problem in found if problem is not None), None)
+    if vector == 1 or any(isinstance(part, tuple) for part in initial):
+        return "more braces than dimensions"
+    return f"{count} elements for a vector of {vector}" if count != vector else None
+
+
+def _is_static(variable: nodes.Variable) -> bool:
+    return variable.space in ("global", "const")
+
+
+def _addressable(module: nodes.Module) -> frozenset[str]:
+    """What an initialiser may name: functions, and variables that are one for all threads."""
+    items = module.items
+    names = [item.name for item in items if isinstance(item, nodes.Variable) and _is_static(item)]
+    return frozenset([*names, *module.functions, *(item.name for item in items if isinstance(item, nodes.Alias))])
 
 
 def _leaves(variable: nodes.Variable) -> Iterator[nodes.Initial]:
@@ -139,8 +172,10 @@ def _function(module: nodes.Module, function: nodes.Function) -> Iterator[tuple[
         yield from ((problem, parameter.span) for problem in _variable(module, parameter))
     yield from ((problem, function.span) for problem in _directives(module, function))
     if function.body is not None:
-        for node in _declared(function.body):
-            problems = _registers(node) if isinstance(node, nodes.Registers) else _variable(module, node)
+        declared = list(_declared(function.body))
+        local = frozenset(node.name for node in declared if isinstance(node, nodes.Variable) and _is_static(node))
+        for node in declared:
+            problems = _registers(node) if isinstance(node, nodes.Registers) else _variable(module, node, local)
             yield from ((problem, node.span) for problem in problems)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from emulator.parse import nodes
 from emulator.program.binding import Mismatch, constant_bits
@@ -26,18 +27,9 @@ def initial_bytes(variable: nodes.Variable, resolve: Resolve) -> bytes:
 
 
 def _strides(variable: nodes.Variable) -> list[int]:
-    """Bytes between neighbours along each dimension, then the bytes of one scalar."""
-    scalar = TYPES[variable.type].bytes
-    strides = [scalar]
-    if variable.vector > 1:
-        strides.insert(0, element_bytes(variable))
-    inner = element_bytes(variable)
-    for extent in reversed(variable.dimensions[1:]):
-        inner *= extent
-        strides.insert(0, inner)
-    if variable.dimensions and variable.vector > 1 and len(strides) < len(variable.dimensions) + 1:
-        strides.insert(0, element_bytes(variable))
-    return strides
+    """Bytes between neighbours along each dimension, and between the elements of a vector."""
+    inner = [element_bytes(variable) * prod(variable.dimensions[n + 1 :]) for n in range(len(variable.dimensions))]
+    return inner + [TYPES[variable.type].bytes] * (variable.vector > 1)
 
 
 def _fill(
@@ -45,7 +37,7 @@ def _fill(
 ) -> None:
     if isinstance(initial, tuple):
         for number, part in enumerate(initial):
-            _fill(out, at + number * strides[0], part, strides[1:] or strides, variable, resolve)
+            _fill(out, at + number * strides[0], part, strides[1:], variable, resolve)
         return
     kind = TYPES[variable.type]
     if isinstance(initial, nodes.Property):

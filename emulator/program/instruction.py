@@ -10,7 +10,6 @@ from emulator.parse import nodes
 from emulator.program.operands import CallList, Operand, Register, Storage
 from emulator.program.scopes import Scope
 
-
 FRAME_ALIGN = 16
 
 

@@ -20,7 +20,6 @@ from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
 I64, PTR, I1 = vector("i64"), vector("ptr"), vector("i1")
 LANES = "<" + ", ".join(f"i64 {n}" for n in range(WARP_SIZE)) + ">"
-WINDOWS = {"shared": m.SHARED_WINDOW, "local": m.LOCAL_WINDOW, "param": m.PARAM_WINDOW}
 SIMPLE_FIELDS = {
     "shared": ("shared", "shared_size", "shared_origin"),
     "local": ("local", "stack_bytes", None),
@@ -292,17 +291,17 @@ class MachineOps(Ops):
 
     def to_generic(self, space: str, address: Value) -> Value:
         """The space's window plus the address."""
-        return self.cast(address, U64) + WINDOWS.get(space, 0)
+        return self.cast(address, U64) + m.WINDOWS.get(space, 0)
 
     def from_generic(self, space: str, address: Value) -> Value:
         """The generic address minus the space's window."""
-        return self.cast(address, U64) - WINDOWS.get(space, 0)
+        return self.cast(address, U64) - m.WINDOWS.get(space, 0)
 
     def in_space(self, space: str, address: Value) -> Value:
-        """Whether a generic address lies in a window."""
-        if space not in WINDOWS:
+        """Whether a generic address lies in a window; .shared is the CTA's own part of it."""
+        if space == "shared" or space not in m.WINDOWS:
             self._none(f"isspacep.{space}")
-        return self.cast(address, U64) >> 32 == WINDOWS[space] >> 32
+        return self.cast(address, U64) >> 32 == m.WINDOWS[space] >> 32
 
     # --- the carry bit -------------------------------------------------------------------------------
 
