@@ -1,22 +1,24 @@
 """Groups of threads: grids, tiles, votes, matches."""
 
 import numpy as np
+import pytest
 
+from emulator.errors import KernelFault, UsageError
 from tests.kernels.gpu import Gpu, program, same
 
 
 @program
 def grid_sync(gpu: Gpu) -> None:
-    n = 200
+    n = 150
     values = gpu.integers(1, 50, n, np.int32).astype(np.float32)
     out = gpu.zeros(n, np.float32)
-    gpu.launch("normalise", 4, 64, gpu.array(values), out, gpu.zeros(4, np.float32), n, cooperative=True)
+    gpu.launch("normalise", 3, 32, gpu.array(values), out, gpu.zeros(3, np.float32), n, cooperative=True)
     same(out, values / values.sum())
 
     ring = gpu.bits(100, np.uint32)
     a, b = gpu.array(ring), gpu.zeros(100, np.uint32)
-    gpu.launch("waves", (2, 2), (8, 4), a, b, 100, 5, cooperative=True)
-    for _ in range(5):
+    gpu.launch("waves", (2, 1), (8, 4), a, b, 100, 3, cooperative=True)
+    for _ in range(3):
         ring = np.roll(ring, 1) + np.roll(ring, -1)
     same(b, ring)
 
@@ -25,6 +27,11 @@ def grid_sync(gpu: Gpu) -> None:
     rank = np.arange(96)
     reversed_bits = np.array([int(f"{r:032b}"[::-1], 2) for r in rank])
     same(out32, reversed_bits ^ (95 - rank) ** 2)
+
+    with pytest.raises(UsageError, match="a cooperative launch of 400 CTAs: 128 can be resident"):
+        gpu.launch("split", 400, 32, out32, out32, cooperative=True)
+    with pytest.raises(KernelFault, match="trap"):  # the group is not valid
+        gpu.launch("split", 3, 32, out32, out32)
 
 
 @program
