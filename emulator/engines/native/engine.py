@@ -129,6 +129,7 @@ class NativeEngine(ReferenceEngine):
             counters[:] = left, 0, 0
             status = dispatch(None, context.registers, context.address, 0)
             _, executed, progress = counters.tolist()
+            warp.executed += executed
             self.runner.time += executed
             self.runner.progress += progress
             left -= executed
@@ -145,15 +146,16 @@ class NativeEngine(ReferenceEngine):
         pc, group = int(warp.context.start_pc[0]), int(warp.context.taken[0])
         barrier = native.barriers.get(pc)
         if barrier is not None:
-            self._count(warp)
             self.ops.bind(warp, group, native.program.instructions[pc])
             self._stepping, self._passed = warp, 0
             self.runner.arrive(self.ops, *barrier, lanes_of(group), True, None)
+            self._count(warp)
             return not warp.runnable
         if pc in native.exits and group == warp.live and not warp.depth.any():
-            self._count(warp)
             warp.live = 0
             self.runner.lanes_exited(warp)
+            self._count(warp)
+            warp.run_length = 0
             return True
         self.step(warp)
         return self.ops.yielded or (left <= 0 and bool(self.ops.moved)) or not warp.runnable

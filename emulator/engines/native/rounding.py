@@ -85,11 +85,11 @@ def raw(ops: LaneText, operation: str, a: Value, b: Value) -> Value:
 
 
 def two_sum(ops: LaneText, a: Value, b: Value) -> tuple[Value, Value]:
-    """a + b to nearest and the exact error, NaN where the sum is not finite (Knuth)."""
-    total = raw(ops, "fadd", a, b)
-    b_part = raw(ops, "fsub", total, a)
-    a_part = raw(ops, "fsub", total, b_part)
-    return total, raw(ops, "fadd", raw(ops, "fsub", a, a_part), raw(ops, "fsub", b, b_part))
+    """a + b to nearest and the exact error (Dekker): NaN beside an infinite operand, infinite after an overflow."""
+    larger = ops.view(a, U64) & MAGNITUDE >= ops.view(b, U64) & MAGNITUDE
+    x, y = ops.select(larger, a, b), ops.select(larger, b, a)
+    total = raw(ops, "fadd", x, y)
+    return total, raw(ops, "fsub", y, raw(ops, "fsub", total, x))
 
 
 def exact_sum(ops: LaneText, a: Value, b: Value, rnd: str) -> tuple[Value, Value]:

@@ -160,7 +160,9 @@ def _widen(result: Value, kind: ScalarType, have: ScalarType) -> Row:
     if have.width == kind.width:
         return data
     if have.width == 128:
-        return np.stack((data.view(unsigned_of(kind.width)).astype(np.uint64), np.zeros(WARP_SIZE, np.uint64)), axis=1)
+        low = data.astype(np.int64) if kind.is_signed else data.view(unsigned_of(kind.width)).astype(np.uint64)
+        high = low >> 63 if kind.is_signed else np.zeros(WARP_SIZE, np.uint64)
+        return np.stack((low.view(np.uint64), high.view(np.uint64)), axis=1)
     if kind.is_signed:
         return data.astype(np.dtype(f"int{have.width}")).view(dtype_of(have))
     return data.view(unsigned_of(max(8, kind.width))).astype(unsigned_of(have.width)).view(dtype_of(have))
