@@ -44,6 +44,9 @@ class Observer:
 
     wants: Events = Events.NONE
 
+    def on_launch(self, number: int, program: Any) -> None:
+        """A launch starts, or runs already when the observer is added; records name it by its number."""
+
     def on_instructions(self, records: np.ndarray[Any, Any]) -> None:
         """A batch of INSTRUCTION_RECORDs in order of time."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emulator.engines.reference.engine import Step
     from emulator.engines.reference.ops import ReferenceOps
     from emulator.engines.run import Runner
+    from emulator.machine.grid import Grid
 
 BATCH = 4096
 
@@ -31,6 +32,15 @@ class EventStream:
         self.flush()
         self.observers.append(observer)
         self.wants |= observer.wants
+        for device in self.runner.devices:
+            for grid in device.grids:
+                observer.on_launch(grid.number, grid.program)
+
+    def launched(self, grid: Grid) -> None:
+        """A launch starts."""
+        self.flush()
+        for observer in self.observers:
+            observer.on_launch(grid.number, grid.program)
 
     def instruction(self, step: Step) -> None:
         """An instruction executes."""

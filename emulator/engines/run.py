@@ -124,6 +124,7 @@ class Runner:
             if isinstance(work, Grid):
                 stream.running = work
                 device.grids.append(work)
+                self.events.launched(work)
                 self.engine.prepare_program(work.program)
             elif isinstance(work, Record):
                 work.point.reached = reached = True
