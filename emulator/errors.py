@@ -48,6 +48,7 @@ CODES: dict[str, str] = {
     "PTX-L0105": "out of emulated memory",
     "PTX-L0106": "a file that cannot be read",
     "PTX-L0107": "an unknown sample, or //! lines that are wrong",
+    "PTX-L0108": "an engine that there is not on this machine",
     "PTX-M0101": "an access outside every allocation",
     "PTX-M0102": "a misaligned access",
     "PTX-M0103": "a write to read-only memory",

@@ -190,6 +190,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         "ptxemu run nosuchsample",
         "`ptxemu samples` lists the samples; its README describes the //! lines.",
     ),
+    "PTX-L0108": Explanation(
+        "There are two engines: reference, which runs everywhere, and native, which needs llvmlite. "
+        "System(engine=...), --engine or the variable PTXEMU_ENGINE names one; without them it is native where that "
+        "is verified and llvmlite is installed.",
+        "",
+        "Install llvmlite (numba brings it), or take the reference engine, which gives the same answers.",
+    ),
     "PTX-M0101": Explanation(
         "A lane reads or writes outside of every allocation, or across the end of one. There is a gap between any "
         "two allocations, so that running over an end is found. Nothing of the instruction has been done when it is "

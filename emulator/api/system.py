@@ -14,7 +14,7 @@ from emulator.engines.reference.engine import Step
 from emulator.engines.run import HANG_AFTER, Limits, Runner
 from emulator.engines.schedule import schedule_of
 from emulator.engines.snapshots import Snapshot
-from emulator.errors import KernelFault
+from emulator.errors import Diagnostic, KernelFault, UsageError
 from emulator.machine.device import DeviceState
 from emulator.machine.memory import DEFAULT_LIMIT, AddressSpace
 from emulator.observer import Observer
@@ -37,6 +37,18 @@ def default_engine() -> str:
         return chosen
     verified = sys.platform == "linux" and platform.machine() == "x86_64"
     return "native" if verified and importlib.util.find_spec("llvmlite") else "reference"
+
+
+def require_engine(name: str) -> None:
+    """Raise UsageError unless there is an engine of a name and it works here."""
+    if name not in ENGINES:
+        text, fix = f"no engine is called {name!r}", f"there is {' and '.join(ENGINES)}"
+    elif name == "native" and not importlib.util.find_spec("llvmlite"):
+        text, fix = "the native engine needs llvmlite, which is not installed", "pip install llvmlite"
+    else:
+        return
+    where = (("from", f"${ENGINE_VARIABLE}"),) if os.environ.get(ENGINE_VARIABLE) == name else ()
+    raise UsageError(Diagnostic("PTX-L0108", "usage", text, facts=where, help=fix))
 
 
 class System:
@@ -71,8 +83,7 @@ class System:
         if devices < 1 or sms < 1:
             raise ValueError(f"a system of {devices} devices with {sms} SMs")
         engine = engine or default_engine()
-        if engine not in ENGINES:
-            raise ValueError(f"engine {engine!r}: there is {', '.join(ENGINES)}")
+        require_engine(engine)
         if arch not in KNOWN_TARGETS:
             raise ValueError(f"unknown architecture {arch!r}")
         if contract not in CONTRACTS:

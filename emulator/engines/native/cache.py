@@ -3,7 +3,8 @@
 An entry holds the object code of one batch of handlers and says which of them have a native form.  Its key
 covers the sources of all meanings and of this package, the CPU features and llvmlite's version.  Entries are
 written to a temporary file and renamed, so that processes never see half of one; an entry that cannot be
-read, or whose hash is wrong, counts as missing.
+read, or whose hash is wrong, counts as missing.  When the folder grows beyond LIMIT, the entries that were used
+least lately are deleted.
 """
 
 from __future__ import annotations
@@ -21,19 +22,25 @@ from pathlib import Path
 
 MAGIC = b"ptxemu handlers 1\n"
 VARIABLE = "PTXEMU_CACHE"  # another folder, or "off"
+LIMIT = 256 << 20  # bytes
+NEW = ".new-"  # begins the name of a file that is being written
+NAME = 64  # characters of an entry's name
 
 
 def folder() -> Path | None:
-    """Where entries lie; None if the cache is switched off."""
+    """Where entries lie; None if the cache is switched off or there is no home."""
     chosen = os.environ.get(VARIABLE)
     if chosen is not None:
         return None if chosen in ("", "off") else Path(chosen)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-        return Path(base) / "ptxemu" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ptxemu" / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ptxemu"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptxemu"
+        return home / "Library" / "Caches" / "ptxemu"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ptxemu"
 
 
 @functools.cache
@@ -79,6 +86,8 @@ def load(key: str) -> Entry | None:
     head, digest, body = data[: len(MAGIC)], data[len(MAGIC) : len(MAGIC) + 32], data[len(MAGIC) + 32 :]
     if head != MAGIC or hashlib.sha256(body).digest() != digest:
         return None
+    with suppress(OSError):
+        os.utime(where / key)
     names, _, code = body.partition(b"\n")
     return Entry(json.loads(names), code)
 
@@ -91,24 +100,55 @@ def store(key: str, entry: Entry) -> None:
     body = json.dumps(entry.names).encode() + b"\n" + entry.code
     with suppress(OSError):
         where.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=where, prefix=".")
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + hashlib.sha256(body).digest() + body)
-        os.replace(temporary, where / key)
+        handle, temporary = tempfile.mkstemp(dir=where, prefix=NEW)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(MAGIC + hashlib.sha256(body).digest() + body)
+            os.replace(temporary, where / key)
+        except OSError:
+            os.unlink(temporary)
+        if key.startswith("0"):  # the keys are hashes: after one entry of sixteen
+            _trim()
+
+
+def files() -> list[tuple[Path, os.stat_result]]:
+    """The files of the cache, those that are being written or were left behind among them."""
+    where, found = folder(), []
+    with suppress(OSError):
+        for file in sorted(where.iterdir()) if where is not None else ():
+            if file.name.startswith(NEW) or len(file.name) == NAME:
+                with suppress(OSError):
+                    found.append((file, file.stat()))
+    return found
 
 
 def entries() -> list[Path]:
-    """The files of the cache."""
-    where = folder()
-    if where is None or not where.is_dir():
-        return []
-    return sorted(file for file in where.iterdir() if file.is_file() and len(file.name) == 64)
+    """The files that hold an entry."""
+    return [file for file, _ in files() if len(file.name) == NAME]
 
 
-def clear() -> int:
-    """Delete all entries; how many there were."""
-    found = entries()
-    for file in found:
+def clear() -> tuple[int, int]:
+    """Delete all files; (how many, their bytes)."""
+    return _delete(files())
+
+
+def _trim() -> None:
+    """Delete entries, the one that was used longest ago first, until the others fit into LIMIT."""
+    found = sorted(files(), key=lambda pair: pair[1].st_mtime)
+    beyond = sum(about.st_size for _, about in found) - LIMIT
+    surplus = []
+    for file, about in found:
+        if beyond <= 0:
+            break
+        beyond -= about.st_size
+        surplus.append((file, about))
+    _delete(surplus)
+
+
+def _delete(found: list[tuple[Path, os.stat_result]]) -> tuple[int, int]:
+    count = size = 0
+    for file, about in found:
         with suppress(OSError):
             file.unlink()
-    return len(found)
+            count, size = count + 1, size + about.st_size
+    return count, size
