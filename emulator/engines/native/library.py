@@ -27,10 +27,9 @@ class Library:
         self.features = features
         self._target = target_name(features)
         self._code: list[LoadedCode] = []
+        self.runtime: dict[str, int] = {}
         runtime = self._load(cache.key_of(["runtime", self._target]), lambda: (list(FUNCTIONS), runtime_text()))
         self.runtime = dict(zip(FUNCTIONS, runtime, strict=True))
-        for name, address in self.runtime.items():
-            binding().add_symbol(name, address)
         form = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
         self.dispatch = form(self.runtime["dispatch"])
         self._handlers: dict[tuple[HandlerKey, str], int] = {}
@@ -51,6 +50,8 @@ class Library:
             names, text = make()
             entry = cache.Entry(names, compile_object(text, self.features))
             cache.store(key, entry)
+        for name, address in self.runtime.items():  # the names are the process's: another library may have had them
+            binding().add_symbol(name, address)
         code = LoadedCode(entry.code, self.features)
         self._code.append(code)
         return [code.address(name) if name else 0 for name in entry.names]

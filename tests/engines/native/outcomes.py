@@ -59,8 +59,15 @@ class Run:
         self.program = program
         self.printed: list[str] = []
         self.fault = ""
-        self.system = System(engine=engine, arch=program.arch, hang_after=HANG_AFTER, output=self.printed.append,
-                             max_instructions=MOST_INSTRUCTIONS, schedule=schedule)  # fmt: skip
+        self.system = System(
+            engine=engine,
+            arch=program.arch,
+            schedule=schedule,
+            contract=program.contract,
+            hang_after=HANG_AFTER,
+            max_instructions=MOST_INSTRUCTIONS,
+            output=self.printed.append,
+        )
         self.system.runner.turns = []
         self._launch(code)
 

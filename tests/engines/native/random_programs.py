@@ -55,6 +55,7 @@ class RandomProgram:
     cluster: int | None
     shared: int
     launches: int
+    contract: str
 
     @property
     def threads(self) -> int:
@@ -97,7 +98,9 @@ def program(seed: int) -> RandomProgram:
     before = PRINTF + HEAP + FORMAT + ".extern .shared .align 16 .b8 dyn[];\n.shared .u32 flags[256];\n"
     text = module([*functions.values(), kernel("k", body.writer.lines)], target, before)
     grid = choice.choice([1, 1, 2, 3])
-    return RandomProgram(seed, text, target, grid, block, cluster, DYNAMIC, 1 + (choice.random() < 0.15))
+    launches = 1 + (choice.random() < 0.15)
+    contract = choice.choice(["ptx", "ptx", "ptx", "ptxas"])
+    return RandomProgram(seed, text, target, grid, block, cluster, DYNAMIC, launches, contract)
 
 
 def names_of(functions: dict[str, str]) -> list[str]:

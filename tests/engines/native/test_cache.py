@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emulator.engines.native import cache
 from emulator.engines.native.cache import Entry
+from emulator.engines.native.context import CONTEXT, GLOBALS, offset_of
+from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape
 from emulator.engines.native.library import Library
-from tests.engines.native.handler_harness import key_of
+from emulator.engines.native.runtime import LEAVE
+from emulator.isa.ops import U32, U64
+from emulator.machine.warp import HEADER_BYTES
+from tests.engines.native.handler_harness import HANDLER, aligned, key_of
 from tests.isa.examples import variant_of
 
 KEY = cache.key_of(["a test"])
+ADDRESS = Shape(U64, (64,), "address")
 ENTRY = Entry(["h0", "", "h2"], b"\x7fELF\n\0 code")
 RUN = """
 import numpy
@@ -185,6 +193,26 @@ def test_a_second_library_compiles_nothing(where: Path, monkeypatch: pytest.Monk
     second = Library()
     second.compile(wanted)
     assert all(second.is_native(*pair) for pair in wanted)
+
+
+def test_handlers_call_the_runtime_of_their_own_library(where: Path) -> None:
+    """One library after the other, of which only the first stays: its handlers must not call what is gone."""
+    first = Library()
+    for _ in range(3):
+        Library("")
+    gc.collect()
+    variant = variant_of("ld.global.u32", 1)
+    key = HandlerKey("ld.global.u32", variant.entry.signature.line, (), (Shape(U32, (32,)),), (ADDRESS,))
+    first.compile({(key, "full"): variant})
+    records, registers, context = aligned(2 * RECORD_BYTES), aligned(HEADER_BYTES + 1024), aligned(CONTEXT.itemsize)
+    records[16:24].view(np.int32)[:] = 0, 256
+    everything = np.array([1 << 62, (1 << 62) + 512, 0, 0], np.uint64)
+    records[48:56].view(np.uint64)[0] = everything.ctypes.data
+    tables = aligned(GLOBALS.itemsize)
+    context[offset_of("globals") : offset_of("globals") + 8].view(np.uint64)[0] = tables.ctypes.data
+    place = registers[HEADER_BYTES:]
+    status = HANDLER(first.address(key, "full"))(records.ctypes.data, place.ctypes.data, context.ctypes.data, -1)
+    assert status == LEAVE  # no allocation holds address 0
 
 
 def test_the_key_depends_on_features_and_llvmlite(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:

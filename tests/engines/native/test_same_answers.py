@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,3 +66,10 @@ def test_random_programs(first: int) -> None:
 @pytest.mark.parametrize("first", range(QUICK, QUICK + SLOW, 4 * GROUP))
 def test_more_random_programs(first: int) -> None:
     _check(first, 4 * GROUP)
+
+
+def test_systems_in_several_threads() -> None:
+    """Native code runs without Python's lock; systems share the handlers and nothing else."""
+    with ThreadPoolExecutor(4) as threads:
+        found = [text for part in threads.map(differences, range(8)) for text in part]
+    assert found == []
