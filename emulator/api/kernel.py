@@ -180,7 +180,10 @@ class Kernel:
 
 
 class ShortLaunch:
-    """kernel[grid, block](...): NumPy arrays are copied in, the kernel runs to its end, arrays are copied out."""
+    """kernel[grid, block](...): NumPy arrays are copied in, the kernel runs to its end, arrays are copied out.
+
+    An array that is given twice is one buffer.
+    """
 
     def __init__(self, kernel: Kernel, config: LaunchConfig) -> None:
         self.kernel = kernel
@@ -190,17 +193,18 @@ class ShortLaunch:
         """Run on a device, device 0 of the default system if none is given."""
         device = device or Device(0)
         names = [parameter.name for parameter in self.kernel.program.parameters]
-        buffers: list[tuple[Any, Buffer]] = []
+        buffers: dict[int, tuple[Any, Buffer]] = {}
         values: list[Any] = []
         for number, value in enumerate(arguments):
             if isinstance(value, np.ndarray) and value.ndim and not self._is_struct(number):
-                buffer = device.array(value, name=names[number] if number < len(names) else None)
-                buffers.append((value, buffer))
-                value = buffer
+                if id(value) not in buffers:
+                    buffer = device.array(value, name=names[number] if number < len(names) else None)
+                    buffers[id(value)] = value, buffer
+                value = buffers[id(value)][1]
             values.append(value)
         launch(device.default_stream, self.config, self.kernel, *values, device=device)
         device.sync()
-        for array, buffer in buffers:
+        for array, buffer in buffers.values():
             if array.flags.writeable:
                 array[...] = buffer.numpy()
             buffer.close()

@@ -37,7 +37,7 @@ def hang_report(devices: list[DeviceState], spinning: list[Warp], idle: int) -> 
     facts += [("absent", line) for line in (*_not_resident(grids), *_in_streams(streams))]
     if spinning:
         text = f"a hang: {idle:,} warp instructions without any change of memory, barriers or warps"
-        fix = "what should end the loop, and who writes it?"
+        fix = "what should end the loop, and who writes it? For a long computation raise System(hang_after=...)"
     else:
         text = "a hang: every warp waits"
         fix = "the lanes of a member mask must all come to the instruction, or exit"
