@@ -12,7 +12,8 @@ from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.engines.snapshots import Snapshot
 from emulator.errors import KernelFault
 from emulator.machine.warp import HEADER_BYTES
-from tests.engines.native.random_programs import RECORD, RandomProgram
+from tests.engines.native.random_programs import RandomProgram
+from tests.engines.native.random_statements import RECORD
 
 HANG_AFTER = 4000
 MOST_INSTRUCTIONS = 60_000
@@ -75,10 +76,9 @@ class Run:
         program, device = self.program, self.system.device(0)
         given, out = device.array(program.input(), name="in"), device.zeros(RECORD * program.threads, np.uint8)
         config = LaunchConfig(program.grid, cluster=program.cluster, block=program.block, shmem_size=program.shared)
-        kernel = code.get_kernel("k")
-        for number in range(program.launches):
+        for number, name in enumerate(program.kernels):
             stream = device.default_stream if number == 0 else device.create_stream()
-            launch(stream, config, kernel, given, out, program.parameter())
+            launch(stream, config, code.get_kernel(name), given, out, program.parameter())
 
     def go_on(self, until: Callable[[], bool] = lambda: False) -> None:
         """Run until a condition holds between turns, or to the end."""
