@@ -108,7 +108,7 @@ class ReferenceEngine:
         if not isinstance(results, tuple):
             operand = instruction.results[0]
             assert operand is not None
-            write(self.ops, operand, results)
+            write(self.ops, operand, _fresh(results) if isinstance(results, list) else results)
             return
         for operand, result in zip(instruction.results, _copied(results), strict=False):
             if operand is not None:
@@ -217,7 +217,9 @@ class ReferenceEngine:
 
 
 def _fresh(value: Any) -> Any:
-    """A value whose row is its own."""
+    """A value whose row is its own; all elements of a vector."""
+    if isinstance(value, list):
+        return [_fresh(element) for element in value]
     return Value(value.ops, value.type, value.data.copy()) if isinstance(value, Value) else value
 
 

@@ -54,6 +54,10 @@ CASES = {
         "mov.b128 {%rd0, %rd1}, %q;",
         [2**64 - 2, 2**64 - 1],
     ),
+    "a vector move that swaps": (
+        "mov.u64 %rd0, 5; mov.u64 %rd1, 7; mov.v2.b64 {%rd0, %rd1}, {%rd1, %rd0};",
+        [7, 5],
+    ),
     "an unsigned load into 128 bits": (
         ".reg .b128 %q; mov.u64 %rd0, 0xfffe; st.global.u64 [%out], %rd0; ld.global.u16 %q, [%out];"
         "mov.b128 {%rd0, %rd1}, %q;",
