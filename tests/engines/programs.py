@@ -35,7 +35,10 @@ PROLOGUE = """
     add.u64 %mine, %mine, %out;
 """
 SCHEDULES = ["round_robin", "round_robin:256", *(f"random:{seed}" for seed in range(20))]
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
+QUICK = 10  # the rest of them run with the slow tests
+every_schedule = pytest.mark.parametrize(
+    "schedule", [*SCHEDULES[:QUICK], *(pytest.param(name, marks=pytest.mark.slow) for name in SCHEDULES[QUICK:])]
+)
 
 
 def kernel_text(body: str, *, before: str = "", parameters: str = "") -> str:
