@@ -9,9 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from emulator.engines.native.cache import VARIABLE
+from emulator.engines.native.library import Library
+from emulator.engines.native.llvm_ops import LaneText
+from tests.engines.native.culprit import culprit
 from tests.engines.native.outcomes import Run, code_of
 from tests.engines.native.random_programs import program
 
@@ -19,6 +24,21 @@ SCHEDULES = ("round_robin", "round_robin", "round_robin:1", "round_robin:40")
 QUICK = 150
 SLOW = 2_000
 GROUP = 25
+PROGRAM = """.version 9.0
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 in, .param .u64 out, .param .align 16 .b8 par[288])
+{
+    .reg .b32 %r<4>; .reg .b64 %rd<4>;
+    ld.param.u64 %rd1, [out];
+    mov.u32 %r1, %tid.x;
+    mul.wide.u32 %rd2, %r1, 4;
+    or.b64 %rd1, %rd1, %rd2;
+    add.u32 %r2, %r1, 5;
+    st.global.u32 [%rd1], %r2;
+    ret;
+}
+"""
 
 
 def differences(seed: int) -> list[str]:
@@ -73,3 +93,14 @@ def test_systems_in_several_threads() -> None:
     with ThreadPoolExecutor(4) as threads:
         found = [text for part in threads.map(differences, range(8)) for text in part]
     assert found == []
+
+
+def test_a_difference_is_found_and_its_instruction_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a native addition that is wrong by one."""
+    chosen = replace(program(0), text=PROGRAM, kernels=("k",), grid=1, block=32, cluster=None)
+    assert culprit(chosen) is None
+    right = LaneText.add
+    monkeypatch.setattr(LaneText, "add", lambda ops, a, b: right(ops, right(ops, a, b), ops.const(a.type, 1)))
+    monkeypatch.setattr("emulator.engines.native.engine.library", lambda _: Library())
+    monkeypatch.setenv(VARIABLE, "off")
+    assert culprit(chosen) == 4
