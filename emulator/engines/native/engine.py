@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emulator.engines.divergence import next_group
 from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, PACKED, offset_of
 from emulator.engines.native.library import library
 from emulator.engines.native.records import ConstantRow, NativeProgram, aligned_bytes
@@ -57,6 +58,7 @@ class NativeEngine(ReferenceEngine):
         self._table = np.zeros(0, ALLOCATION)
         self._templates: dict[Grid, Bytes] = {}
         self._epoch = -1
+        self._stopped_anywhere = False  # a turn or step may have ended in the middle of a straight run
 
     def program(self, program: Program) -> NativeProgram:
         """The records of a program, made when it is first launched."""
@@ -120,6 +122,9 @@ class NativeEngine(ReferenceEngine):
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """A turn: native between the instructions that need the reference engine."""
         if exact or single or self.runner.events.wants is not Events.NONE:
+            self._stopped_anywhere = True
+            return super().run(warp, count, exact=exact, single=single)
+        if self._stopped_anywhere and not self._others_stand_at_joins(warp):
             return super().run(warp, count, exact=exact, single=single)
         self._refresh_allocations()
         context: Context = warp.context
@@ -139,6 +144,11 @@ class NativeEngine(ReferenceEngine):
             if self._execute_one(warp, left):
                 return True
             self._refresh_allocations()
+
+    def _others_stand_at_joins(self, warp: Warp) -> bool:
+        """Whether the lanes that go next can meet others only where native code looks for them."""
+        others = warp.runnable & ~next_group(warp)
+        return not others or set(warp.pc[lanes_of(others)].tolist()) <= warp.cta.grid.program.joins
 
     def _execute_one(self, warp: Warp, left: int) -> bool:
         """The instruction that native code left; whether the turn is over."""

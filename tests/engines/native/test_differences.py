@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from emulator import System
+from emulator.engines.schedule import Replay
 from emulator.errors import IllegalBarrier
 from emulator.machine.warp import HEADER_BYTES, Warp
 from tests.engines.programs import kernel, run, start
@@ -112,3 +113,32 @@ def test_a_warp_that_has_ended_looks_alike_on_both_engines() -> None:
     wanted, found = (after_the_first_exit(engine, body, 64) for engine in ENGINES)
     assert wanted == found
     assert max(wanted[1]) > 10
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lanes_meet_where_a_replayed_turn_left_others(engine: str) -> None:
+    """Half of a warp stands in the middle of a straight run when round robin, and with it native code, takes over."""
+    body = f"""
+        setp.lt.u32 %p0, %t, 16;
+        setp.ge.u32 %p1, %t, 32;
+    @%p1 bra OTHER;
+    @%p0 bra WAIT;
+        bar.arrive 1, 64;
+        bra JOIN;
+    WAIT:
+        bar.sync 1, 64;
+    JOIN:
+        {"add.u32 %r0, %r0, %t;" * 20}
+        activemask.b32 %r1;
+        st.global.u32 [%mine], %r1;
+        ret;
+    OTHER:
+        bar.sync 1, 64;
+    """
+    with System(engine=engine) as system:
+        device = system.device(0)
+        out = device.zeros(64, np.uint32)
+        system.runner.schedule = Replay([((1, 0, 0), 24), ((1, 0, 1), 13)])
+        start(kernel(body), device, out, block=64)
+        assert set(out.numpy()[:32]) == {0xFFFFFFFF}
+        assert system.runner.time == 61

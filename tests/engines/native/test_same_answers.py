@@ -16,6 +16,7 @@ import pytest
 from emulator.engines.native.cache import VARIABLE
 from emulator.engines.native.library import Library
 from emulator.engines.native.llvm_ops import LaneText
+from emulator.engines.schedule import Replay
 from tests.engines.native.culprit import culprit
 from tests.engines.native.outcomes import Run, code_of
 from tests.engines.native.random_programs import program
@@ -86,6 +87,34 @@ def test_random_programs(first: int) -> None:
 @pytest.mark.parametrize("first", range(QUICK, QUICK + SLOW, 4 * GROUP))
 def test_more_random_programs(first: int) -> None:
     _check(first, 4 * GROUP)
+
+
+def after_a_replay(seed: int) -> list[str]:
+    """In what the engines differ when both go on from turns of a random schedule, which end anywhere."""
+    chosen, choice = program(seed), random.Random(f"replay {seed}")
+    code = code_of(chosen)
+    first = Run(chosen, "reference", code, schedule=f"random:{seed}")
+    first.until_time(choice.choice([40, 150, 400, 900]))
+    turns = [] if first.fault else list(first.system.runner.turns or ())
+    outcomes = []
+    for engine in ("reference", "native"):
+        run = Run(chosen, engine, code)
+        run.system.runner.schedule = Replay(turns)
+        run.go_on()
+        run.system.runner.turns = None
+        outcomes.append(run.outcome())
+    wanted, found = outcomes
+    return [f"program {seed}, {text}" for text in wanted.differences(found)]
+
+
+@pytest.mark.parametrize("first", [0, 6])
+def test_native_code_after_a_replay(first: int) -> None:
+    assert [text for seed in range(first, first + 6) for text in after_a_replay(seed)] == []
+
+
+@pytest.mark.slow
+def test_native_code_after_more_replays() -> None:
+    assert [text for seed in range(12, QUICK) for text in after_a_replay(seed)] == []
 
 
 def test_systems_in_several_threads() -> None:
