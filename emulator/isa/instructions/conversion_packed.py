@@ -154,6 +154,7 @@ def cvt_tf32(ops: Ops, i: Variant, a: Value) -> Value:
     example: cvt.rna.tf32.f32 0f7fc00001 -> 0x7fc00000
     example: cvt.rz.tf32.f32 0f7f7fffff -> 0x7f7fe000
     example: cvt.rn.relu.tf32.f32 -1.0 -> 0
+    example: cvt.rn.relu.tf32.f32 0fff800001 -> 0x7fffe000
     """
     d = to_tf32(ops, a, i.get("rnd") or "rna")
     if i.get("relu"):

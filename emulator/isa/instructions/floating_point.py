@@ -172,6 +172,7 @@ def div_approximate(ops: Ops, i: Variant, a: Value, b: Value) -> Value:
     Without .ftz a subnormal b is scaled up first; .full scales a b above 2^126 down, where .approx gives 0 or NaN.
     example: div.approx.f32 6.0, 3.0 -> 2.0
     example: div.approx.ftz.f32 1.0, 0f80000001 -> 0fff800000
+    example: div.approx.ftz.f32 0f00800000, 2.0 -> 0f00000000
     example: div.approx.f32 0f00000002, 0f00000001 -> 2.0
     example: div.approx.f32 0f7f000000, 0f7f000000 -> 0f00000000
     example: div.full.f32 0f7f000000, 0f7f000000 -> 1.0
