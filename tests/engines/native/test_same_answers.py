@@ -23,7 +23,7 @@ from tests.engines.native.random_programs import program
 
 SCHEDULES = ("round_robin", "round_robin", "round_robin:1", "round_robin:40")
 QUICK = 150
-SLOW = 2_000
+SLOW = 100
 GROUP = 25
 PROGRAM = """.version 9.0
 .target sm_90a
