@@ -93,7 +93,7 @@ def _initial(module: nodes.Module, variable: nodes.Variable, local: frozenset[st
     if variable.initial is None:
         return
     problem = _misshapen(variable.initial, list(variable.dimensions), variable.vector)
-    if problem is not None:
+    if problem is not None and variable.type not in OPAQUE_TYPES:  # those are lists of properties (manual, 5.3.1)
         yield f"the initial value of {variable.name} has {problem}", "braces go as deep as dimensions and vectors"
     symbols = {leaf.name for leaf in _leaves(variable) if isinstance(leaf, nodes.SymbolValue)}
     for name in sorted(symbols - _addressable(module) - local if symbols else ()):

@@ -40,6 +40,7 @@ SPECIALS = (
     "globaltimer_lo", "globaltimer_hi", "total_smem_size", "dynamic_smem_size", "aggr_smem_size", "envreg1",
 )  # fmt: skip
 WEIGHTS = {"ld": 6.0, "st": 9.0, "fence": 0.2, "membar": 0.2, "pmevent": 0.2, "prefetch": 0.3}
+VIDEO = "9.7.18"
 SELECTORS = ("b0", "b1", "b2", "b3", "h0", "h1", "h10", "h32", "b10", "b3210", "b7654", "b4321")
 REGIONS = {"global": ("gl", 1024), "shared": ("sh", 1024), "const": ("co", 128), "local": ("lo", 128),
            "param": ("par", 32)}  # fmt: skip
@@ -94,7 +95,8 @@ def draw(entry: Entry, choice: random.Random) -> Variant | None:
             parts.append(choice.choice(list(slot.values)))
     opcode = ".".join(parts)
     modifiers = entry.signature.match(tuple(opcode.split(".")[1:]))
-    if modifiers is None or modifiers.get("ss") == "param::func":
+    space = str(modifiers.get("ss")) if modifiers is not None else ""
+    if modifiers is None or space == "param::func" or (entry.mnemonic == "st" and space == "param"):
         return None
     return Variant(entry, opcode, modifiers)
 
@@ -245,8 +247,9 @@ class Writer:
         if may_be_constant and is_number and not spec.minus and self.chance(self.pools.constants):
             return str(self.choice.choice(limit[:1000])) if limit else self.constant(kind)
         text = self.register(kind, relaxed="relaxed" in spec.flags)
+        if "." in text and variant.entry.section.startswith(VIDEO):  # it would be read as a selector
+            text = "%b32_0"
         if spec.selector and (not spec.selector.optional or self.chance(0.5)):
-            text = "%b32_0" if "." in text else text
             text += "." + self.choice.choice([name for name in SELECTORS if spec.selector.admits(name)])
         if (spec.negatable or (spec.minus and spec.name == "a" and not variant.get("po"))) and self.chance(0.3):
             text = ("!" if spec.negatable else "-") + text
@@ -259,19 +262,20 @@ class Writer:
     def _vector(self, variant: Variant, spec: OperandSpec, kind: ScalarType, count: int) -> str:
         if count == 4 and kind.width == 32 and self.chance(0.3):
             return VECTORS["f32" if kind.is_float else "b32"]
-        parts = []
-        for _ in range(count):
-            is_gap = spec.is_result and spec.flags & {"gaps", "sink"} and self.chance(0.1)
-            parts.append("_" if is_gap else self.register(kind, relaxed="relaxed" in spec.flags))
-        if set(parts) == {"_"}:
-            parts[0] = self.register(kind)
-        return "{" + ", ".join(parts) + "}"
+        gaps = 0.1 if spec.is_result and spec.flags & {"gaps", "sink"} else 0.0
+        return self._list(kind, count, relaxed="relaxed" in spec.flags, gaps=gaps)
 
     def _packed(self, kind: ScalarType, *, sinks: bool) -> str:
-        count = self.choice.choice([2, 4] if kind.width < 128 else [2, 4, 4])
-        part = bits_type(kind.width // count)
-        found = ["_" if sinks and self.chance(0.1) else self.register(part) for _ in range(count)]
-        found[0] = self.register(part)
+        count = self.choice.choice([2, 4])
+        return self._list(bits_type(kind.width // count), count, relaxed=False, gaps=0.1 if sinks else 0.0)
+
+    def _list(self, kind: ScalarType, count: int, *, relaxed: bool, gaps: float) -> str:
+        """`{...}` of registers of one declared type, or `_` in the place of some."""
+        first = self.register(kind, relaxed=relaxed)
+        declared = next(name for name in REGISTERS if first in registers(name))
+        rest = ["_" if self.chance(gaps) else self.choice.choice(registers(declared)) for _ in range(count - 1)]
+        found = [first, *rest]
+        self.choice.shuffle(found)
         return "{" + ", ".join(found) + "}"
 
     def members(self) -> str:
@@ -307,6 +311,7 @@ class Writer:
         assert kind is not None
         if spec.second_optional and self.chance(0.4):
             return first if first != "_" else self.register(kind)
+        first = "%b32_1" if "." in first else first
         second = self.operand(variant, spec.second)
         return f"{first}|{second}" if (first, second) != ("_", "_") else f"{self.register(kind)}|_"
 
