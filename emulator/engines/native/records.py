@@ -25,6 +25,7 @@ from emulator.program.operands import (
     Symbol,
     Targets,
 )
+from emulator.program.registers import ROW_ALIGN
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
 EMPTY = (1 << 62, (1 << 62) + 512, 0, 0)  # an allocation that no address is in
@@ -165,7 +166,7 @@ class NativeProgram:
             raise NoRecord
         key = (kind.name, repr(place) if not isinstance(place, Symbol) else f"{id(place.storage)} {place!r}")
         if key not in self.constants:
-            size = -(-WARP_SIZE * kind.bytes // 32) * 32
+            size = -(-WARP_SIZE * kind.bytes // ROW_ALIGN) * ROW_ALIGN
             self.constants[key] = ConstantRow(place, kind, self._end)
             self._end += size
         return self.constants[key].offset
