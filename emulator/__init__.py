@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emulator.api.device import Buffer, Device, Event, Stream
     from emulator.api.kernel import Kernel, LaunchConfig, ObjectCode, launch
+    from emulator.api.multicast import Multicast
     from emulator.api.system import System, configure
     from emulator.observer import Events, Observer
 
@@ -36,6 +37,7 @@ _PLACES = {
     "LaunchConfig": "emulator.api.kernel",
     "ObjectCode": "emulator.api.kernel",
     "launch": "emulator.api.kernel",
+    "Multicast": "emulator.api.multicast",
     "System": "emulator.api.system",
     "configure": "emulator.api.system",
     "Events": "emulator.observer",
@@ -49,6 +51,7 @@ __all__ = [
     "Events",
     "Kernel",
     "LaunchConfig",
+    "Multicast",
     "ObjectCode",
     "Observer",
     "Stream",

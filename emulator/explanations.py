@@ -200,7 +200,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     "PTX-M0101": Explanation(
         "A lane reads or writes outside of every allocation, or across the end of one. There is a gap between any "
         "two allocations, so that running over an end is found. Nothing of the instruction has been done when it is "
-        "reported: all registers and all memory are as before it.",
+        "reported: all registers and all memory are as before it. The same is said of a multimem address that another "
+        "instruction than multimem accesses, and of a multimem instruction without a multimem address.",
         "    ld.param.u64 %rd1, [out];\n    st.global.u32 [%rd1+128], 1;\n",
         "`first` names the lane and the offset, `address` the register. Guard the index with setp and a predicate, "
         "check the size of the buffer, and that pointer arguments are in the right order.",

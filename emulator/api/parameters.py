@@ -50,18 +50,20 @@ def _refuse(program: Program, number: int, parameter: KernelParameter, why: str,
 
 def _pack_one(program: Program, number: int, parameter: KernelParameter, value: Any) -> bytes:
     from emulator.api.device import Buffer
+    from emulator.api.multicast import Multicast
 
     if parameter.is_struct:
         return _pack_struct(program, number, parameter, value)
     kind = TYPES[parameter.node.type]
     if value is None:
         value = 0
-    if isinstance(value, Buffer):
+    if isinstance(value, (Buffer, Multicast)):
+        what = "buffer" if isinstance(value, Buffer) else "multicast"
         if parameter.size != 8 or kind.is_float:
             fix = "is the order of the arguments right?"
-            raise _refuse(program, number, parameter, f"a buffer's address does not fit {kind}", fix)
+            raise _refuse(program, number, parameter, f"a {what}'s address does not fit {kind}", fix)
         if value.closed:
-            raise _refuse(program, number, parameter, f"the buffer {value.name} is closed")
+            raise _refuse(program, number, parameter, f"the {what} {value.name} is closed")
         return struct.pack("<Q", value.address)
     if isinstance(value, np.ndarray) and value.ndim:
         fix = "copy it to the device first: device.array(x)"

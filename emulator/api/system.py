@@ -6,7 +6,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,10 @@ from emulator.observer import Observer
 from emulator.program.module_check import KNOWN_TARGETS
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from emulator.api.device import Device
+    from emulator.api.multicast import Multicast
 
 DEFAULT_ARCH = "sm_90a"
 DEFAULT_SMS = 132
@@ -127,10 +130,26 @@ class System:
 
         return Device(index, system=self)
 
-    def next_buffer_name(self) -> str:
-        """Names buffers that were given none."""
+    def multicast(
+        self,
+        shape: int | tuple[int, ...],
+        dtype: npt.DTypeLike = "float32",
+        devices: Sequence[int] | None = None,
+        *,
+        name: str | None = None,
+    ) -> Multicast:
+        """An array of zeros on each of some devices (all, if not said), with one multimem address for them.
+
+        It is a kernel argument for multimem instructions; see Multicast.
+        """
+        from emulator.api.multicast import make
+
+        return make(self, shape, dtype, devices, name)
+
+    def next_buffer_name(self, kind: str = "buffer") -> str:
+        """Names buffers and multicasts that were given none."""
         self._buffers += 1
-        return f"buffer {self._buffers}"
+        return f"{kind} {self._buffers}"
 
     def require_healthy(self) -> None:
         """Raise the fault that ended this system's work, if there was one."""

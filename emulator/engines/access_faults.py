@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from emulator.machine import memory as m
+from emulator.machine.multicast import Multicast, is_multicast
 from emulator.machine.warp import Warp, lanes_of
 from emulator.parse import operand_spans
 from emulator.program import Instruction
@@ -42,6 +43,8 @@ def report_access(
     lane = (fault.lanes & -fault.lanes).bit_length() - 1
     address = int(fault.addresses[lane])
     space = _space(fault, address)
+    if fault.space == "multimem" or is_multicast(address):
+        return _report_multimem(fault, warp, instruction, memory, lane)
     region = _region(space, address, lane, warp, memory)
     at = _within_space(space, address)
     headline, help = _headline(fault, instruction, space, address, at, region)
@@ -50,6 +53,48 @@ def report_access(
         facts.append(region.row)
     facts.append(("address", _addresses(fault, instruction)))
     return headline, tuple(facts), help
+
+
+def _report_multimem(
+    fault: m.AccessFault, warp: Warp, instruction: Instruction, memory: m.AddressSpace, lane: int
+) -> tuple[str, Facts, str]:
+    """An access of a multimem address by another instruction, or a multimem access that is none of one."""
+    address = int(fault.addresses[lane])
+    found = memory.multicasts.at(address) if is_multicast(address) else None
+    if found is not None and address - found.end >= FAR:
+        found = None
+    headline, help = _multimem_headline(fault, instruction, memory, address, found)
+    place = f"{address:#x}"
+    if found is not None:
+        place = f"{found.name}{address - found.base:+d}" if address != found.base else found.name
+    facts = [("first", f"lane {lane}, thread {warp.cta.thread(warp, lane)}: {place}")]
+    if found is not None:
+        devices = ", ".join(str(device) for device in found.members)
+        row = f'"{found.name}", {found.size:,} bytes at {found.base:#x} on device{"s" * (len(found.members) > 1)}'
+        facts.append(("multicast", f"{row} {devices}"))
+    facts.append(("address", _addresses(fault, instruction)))
+    return headline, tuple(facts), help
+
+
+def _multimem_headline(
+    fault: m.AccessFault, instruction: Instruction, memory: m.AddressSpace, address: int, found: Multicast | None
+) -> tuple[str, str]:
+    what = f"{instruction.opcode} of {fault.size} byte{'s' * (fault.size != 1)}"
+    if fault.space != "multimem":
+        fix = "only multimem.ld_reduce, multimem.st and multimem.red may: use the buffer of a device (manual, 8.2.3)"
+        return f"{what} at a multimem address" + (f' of "{found.name}"' if found else ""), fix
+    if fault.kind == "misaligned":
+        return f"misaligned {what}", f"its address has to be a multiple of {fault.size}"
+    if found is None:
+        fix = "System.multicast(...) makes multimem addresses; a buffer has none"
+        near = None if is_multicast(address) else memory.find(address)
+        return what + (f' at "{near.name}"' if near else f" at {address:#x}") + ", which is no multimem address", fix
+    if address + fault.size > found.end:
+        side = "past" if address >= found.end else "across"
+        return f'{what} {side} the end of "{found.name}"', "guard the index, or make the multicast larger"
+    missing = [str(device) for device, member in found.members.items() if not memory.holds(member)]
+    fix = "every device needs memory first: bind(buffer)"
+    return f'{what} while "{found.name}" has no memory on device {", ".join(missing)}', fix
 
 
 def _space(fault: m.AccessFault, address: int) -> str:

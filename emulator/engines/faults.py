@@ -36,6 +36,7 @@ _ACCESS_FAULTS: dict[str, tuple[str, type[KernelFault]]] = {
     "misaligned": ("PTX-M0102", MisalignedAddress),
     "read_only": ("PTX-M0103", IllegalAddress),
     "private": ("PTX-M0101", IllegalAddress),
+    "multimem": ("PTX-M0101", IllegalAddress),
 }
 
 

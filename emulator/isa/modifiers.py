@@ -162,6 +162,10 @@ xor             bitwise exclusive or
 exch            store b, return the old value
 cas             compare and swap: if the old value is b, store c
 noftz           subnormal numbers are kept
+ld_reduce       load from all devices that the address points to, and combine the values
+multimem.st     store on all devices that the address points to
+multimem.red    combine with the values on all devices that the address points to
+acc::f32        accumulate in .f32, round once at the end
 to              from generic to the space
 fence.sc        also part of one order of all .sc fences
 wait            wait for the grids that this one depends on

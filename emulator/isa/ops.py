@@ -13,7 +13,7 @@ number beside a value is a constant of the value's type.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from emulator.ptx_types import TYPES, ScalarType
@@ -314,6 +314,10 @@ class Ops(ABC):
         scope: str = "gpu",
     ) -> list[Value]:
         """`atomic` on consecutive elements, an operand each; aligned as a whole, each element atomic for itself."""
+
+    @abstractmethod
+    def replicas(self, address: Value, size: int) -> Iterator[Value]:
+        """Where a multimem address leads, device by device; meanwhile `lanes` are those that have such a device."""
 
     @abstractmethod
     def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:

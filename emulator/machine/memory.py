@@ -1,6 +1,7 @@
 """One flat 64-bit address space, not the host's: windows, allocations, bounds, dirty pages.
 
     0x6b00_0000_0000  code: addresses of functions
+    0x6c00_0000_0000  multimem addresses (multicast.py)
     0x6d00_0000_0000  kernel parameters, as generic addresses
     0x6e00_0000_0000  a lane's local memory, as generic addresses
     0x6f00_0000_0000  shared memory, as generic addresses
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.errors import Diagnostic, UsageError
+from emulator.machine.multicast import Multicast, Multicasts
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -74,6 +76,7 @@ class AddressSpace:
         self.limit = limit
         self.used = 0
         self.epoch = 0  # counts changes of the allocations
+        self.multicasts = Multicasts()
         self.stride, self._map = _reserve(devices)
         self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
         self.dirty: Bytes = np.zeros(len(self.bytes) >> PAGE_SHIFT, dtype=np.uint8)
@@ -138,6 +141,10 @@ class AddressSpace:
     def _window(self, device: int) -> int:
         return DEVICE_BASE + device * self.stride
 
+    def device_of(self, address: int) -> int:
+        """The device in whose window an address lies."""
+        return (address - DEVICE_BASE) // self.stride
+
     def _is_free(self, device: int, address: int, size: int) -> bool:
         if not self._window(device) <= address <= address + size <= self._window(device + 1):
             return False
@@ -162,6 +169,10 @@ class AddressSpace:
         if at and address < self._allocations[at - 1].end:
             return self._allocations[at - 1]
         return None
+
+    def holds(self, allocation: Allocation | None) -> bool:
+        """Whether an allocation is there, and has not been freed."""
+        return allocation is not None and self.find(allocation.base) is allocation
 
     def nearest(self, address: int) -> Allocation | None:
         """The allocation below or above an address that is closest to it."""
@@ -217,7 +228,7 @@ class AddressSpace:
         pages = self._dirty_pages(0, len(self.bytes))
         data = self.bytes.reshape(-1, PAGE_BYTES)[pages]
         lists = (list(self._bases), list(self._allocations), list(self._next), list(self._next_const))
-        return MemorySnapshot(pages, data, lists, self.used)
+        return MemorySnapshot(pages, data, lists, self.used, self.multicasts.snapshot())
 
     def restore(self, snapshot: MemorySnapshot) -> None:
         """Bring back a snapshot: same bytes, same allocations."""
@@ -231,6 +242,7 @@ class AddressSpace:
         self._bases, self._allocations = list(bases), list(allocations)
         self._next, self._next_const = list(cursors), list(const_cursors)
         self.used = snapshot.used
+        self.multicasts.restore(snapshot.multicasts)
         self.epoch += 1
 
 
@@ -242,6 +254,7 @@ class MemorySnapshot:
     data: Bytes
     lists: tuple[list[int], list[Allocation], list[int], list[int]]
     used: int
+    multicasts: list[Multicast]
 
 
 def _reserve(devices: int) -> tuple[int, mmap.mmap]:
@@ -264,7 +277,8 @@ def _reserve(devices: int) -> tuple[int, mmap.mmap]:
 class AccessFault(Exception):
     """An access that must not happen; the engine adds the instruction and makes the diagnostic.
 
-    kind: "illegal", "misaligned", "read_only", or "private" for an atomic operation on memory of one thread.
+    kind: "illegal", "misaligned", "read_only", "private" for an atomic operation on memory of one thread, or
+    "multimem" for an access that is no multimem access of a multimem address, or the other way round.
     lanes: mask of the offenders.  addresses: of all lanes.
     """
 

@@ -193,7 +193,14 @@ def _bind_vector(
         raise Mismatch("PTX-P0113", f"a vector of {count} is needed, found {size} elements", help=fix)
     flags = spec.flags - {"vec", "wide", "packed", "gaps"} | ({"sink"} if "gaps" in spec.flags else set())
     single = OperandSpec(spec.name, "value", spec.type_name, flags)
-    return Operand(spec.name, kind, Elements(tuple(_bind_value(context, single, e, kind) for e in node.elements)))
+    return Operand(spec.name, kind, Elements(tuple(_bind_element(context, single, e, kind) for e in node.elements)))
+
+
+def _bind_element(context: Context, spec: OperandSpec, node: nodes.Operand, kind: ScalarType) -> Operand:
+    """An element of a vector; of halves an integer gives the bits, as ptxas has it."""
+    if isinstance(node, nodes.Integer) and kind.width == 16 and not spec.is_result:
+        return Operand(spec.name, kind, Immediate(node.value & 0xFFFF))
+    return _bind_value(context, spec, node, kind)
 
 
 def constant_bits(node: nodes.Integer | nodes.Float, kind: ScalarType) -> int:

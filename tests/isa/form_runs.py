@@ -1,8 +1,9 @@
 """Runs one accepted form on an engine: its registers get values that it can work with, its addresses lead somewhere.
 
-A register between brackets points into memory of the state space that the instruction accesses, so that the address
-with its offset is a multiple of 128; a member mask has all lanes, a barrier a number and a count; every other
-register holds a number of its type.  The values are set by instructions in front of the form.
+A register between brackets points into memory of the state space that the instruction accesses, of multimem
+instructions into a multicast, so that the address with its offset is a multiple of 128; a member mask has all lanes, a
+barrier a number and a count; every other register holds a number of its type.  The values are set by instructions in
+front of the form.
 """
 
 from __future__ import annotations
@@ -37,8 +38,12 @@ def run(record: Record, system: System) -> KernelFault | None:
         return _launch(ObjectCode.from_ptx(forms.source(record).encode()), system)
     text = _source(record, "")
     program = link(parse(text, record["id"]), "k")
-    code = ObjectCode.from_ptx(_source(record, "\n".join(_settings(program))).encode(), name=record["id"])
-    return _launch(code, system)
+    multicast = system.multicast(2 * MIDDLE, "uint8") if "multimem" in text else None
+    settings = _settings(program, int(multicast or 0) + MIDDLE)
+    fault = _launch(ObjectCode.from_ptx(_source(record, "\n".join(settings)).encode(), name=record["id"]), system)
+    if multicast is not None:
+        multicast.close()
+    return fault
 
 
 def _source(record: Record, settings: str) -> str:
@@ -62,21 +67,25 @@ def _source(record: Record, settings: str) -> str:
 # --- values for registers ------------------------------------------------------------------------
 
 
-def _settings(program: Program) -> list[str]:
+def _settings(program: Program, multimem: int) -> list[str]:
     """Instructions that set every register that the kernel's outermost block declares and uses."""
     pointers: dict[str, str] = {}
     numbers: dict[str, str] = {}
     for instruction in program.instructions:
         for operand in instruction.sources:
-            _note(instruction, operand, pointers, numbers)
+            _note(instruction, operand, multimem, pointers, numbers)
     scope = program.entry.scopes[0][1]
     registers = [r for r in program.entry.registers if scope.find(r.name.partition(".")[0]) is not None]
     return [_set(register, pointers, numbers) for register in registers]
 
 
-def _note(instruction: Instruction, operand: Operand, pointers: dict[str, str], numbers: dict[str, str]) -> None:
+def _note(
+    instruction: Instruction, operand: Operand, multimem: int, pointers: dict[str, str], numbers: dict[str, str]
+) -> None:
     place, entry = operand.place, instruction.variant.entry
-    if isinstance(place, Memory) and isinstance(place.base, Register):
+    if isinstance(place, Memory) and isinstance(place.base, Register) and entry.mnemonic == "multimem":
+        pointers[place.base.name] = str(multimem - place.offset)
+    elif isinstance(place, Memory) and isinstance(place.base, Register):
         pointers[place.base.name] = f"{GROUND[_space(instruction, operand)]}+{MIDDLE - place.offset}"
     elif isinstance(place, Register) and operand.name == entry.sync:
         numbers[place.name] = "-1"
@@ -153,7 +162,8 @@ def is_demanded(program: Program, fault: KernelFault) -> bool:
     """Whether a form means the fault.
 
     Traps and failed assertions; an alloca of more than there is; a constant mask without an executing lane; an
-    element of an array of bytes that is no multiple of the access; pointers that a whole module leaves unset.
+    element of an array of bytes that is no multiple of the access; a variable, which has no multimem address; pointers
+    that a whole module leaves unset.
     """
     words = {instruction.variant.entry.mnemonic for instruction in program.instructions}
     places = [operand.place for instruction in program.instructions for operand in instruction.sources]
@@ -165,4 +175,6 @@ def is_demanded(program: Program, fault: KernelFault) -> bool:
         return any(isinstance(place, Immediate) and place.bits & ALL_LANES != ALL_LANES for place in places)
     if isinstance(fault, MisalignedAddress):
         return any(isinstance(place, Memory) and isinstance(place.base, Symbol) and place.offset for place in places)
+    if "multimem" in words and any(isinstance(place, Memory) and isinstance(place.base, Symbol) for place in places):
+        return isinstance(fault, IllegalAddress)
     return isinstance(fault, IllegalAddress) and GROUND["global"] not in program.source.text

@@ -64,6 +64,7 @@ VERIFIED_BY: dict[str, dict[str, Oracle]] = {
     },
     "async_copy": {"*": chapter("async_copy", BYTES)},
     "atomics": {"*": chapter("atomics", BYTES + ", lanes in order")},
+    "multimem": {"*": chapter("multimem", "a model over numbers, device by device")},
     "barriers": {"*": Oracle("models of arrivals, under 21 schedules", "tests/engines/test_barriers.py")},
     "memory_order": {"*": FORMS_RUN},
     "control_flow": {

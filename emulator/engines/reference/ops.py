@@ -6,7 +6,7 @@ lanes' pcs and note in `moved` which lanes they took along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,14 @@ import numpy.typing as npt
 from emulator.engines.reference import calls
 from emulator.engines.reference.access import Access, gather, raw_bytes, scatter
 from emulator.engines.reference.lane_ops import LaneOps, dtype_of
+from emulator.engines.reference.multimem import locations
 from emulator.engines.reference.specials import special_row
 from emulator.isa.ops import PRED, U32, U64, Value
 from emulator.isa.reductions import combine
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine import memory as m
 from emulator.machine.cta import BARRIERS
+from emulator.machine.multicast import MULTICAST_END, MULTICAST_WINDOW
 from emulator.machine.warp import Warp, lanes_of, mask_of
 from emulator.program import Instruction, Program
 from emulator.program.operands import Callee, Targets
@@ -144,6 +146,14 @@ class ReferenceOps(LaneOps):
             self.runner.progress += 1
         return self._elements(kind, now, count)
 
+    def replicas(self, address: Value, size: int) -> Iterator[Value]:
+        """The locations behind a multimem address; all lanes are checked before the first is given."""
+        executing = self.lanes
+        for row in locations(self.runner.memory, address.data, executing.data, size):
+            self.lanes = self.row(PRED, row != 0)
+            yield self.row(U64, row)
+        self.lanes = executing
+
     def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
         """Copy from global to shared memory at once, lanes with one number of bytes to read together."""
         executing, counts = self.lanes, np.minimum(read.data, size)
@@ -181,6 +191,7 @@ class ReferenceOps(LaneOps):
             inside = inside & (const if space == "const" else ~const)
             if space == "global":  # the window of the kernel's parameters is part of it (manual, 9.7.9.19)
                 inside = inside | (data >> np.uint64(32) == np.uint64(m.PARAM_WINDOW >> 32))
+                inside = inside | (data >= np.uint64(MULTICAST_WINDOW)) & (data < np.uint64(MULTICAST_END))
         return self.row(PRED, inside)
 
     def stack_top(self) -> Value:

@@ -24,6 +24,7 @@ from emulator.isa.instructions import (  # noqa: F401
     memory_order,
     miscellaneous,
     mixed_precision,
+    multimem,
     stack,
     video,
     video_simd,
