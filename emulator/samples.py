@@ -7,6 +7,10 @@
 //! reference: reference.py:expected             a function: inputs by name -> expected outputs by name
 //! tolerance: out rtol=1e-6 atol=0              without it an output is equal bit by bit
 //! prints:    "Hello from lane 0"               the lines of vprintf, in order, one directive each
+//! devices:   4                                 the kernel is launched on each of so many devices
+
+With `devices` the first axis of every array counts them: each device gets its own row.  Among the launch's arguments
+`device` is then the device's number, and `multicast x` the multimem address of all rows of x.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 import difflib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -28,7 +32,7 @@ from emulator.arguments import Spec, parse_spec
 from emulator.errors import Diagnostic, Label, Source, Span, UsageError
 
 if TYPE_CHECKING:
-    from emulator import System
+    from emulator import Buffer, Multicast, System
 
 Array = NDArray[Any]
 _DIRECTIVE = re.compile(r"^//![ \t]*(?:(?P<key>[\w$]+)[ \t]*:[ \t]*)?(?P<text>.*?)[ \t]*$", re.MULTILINE)
@@ -40,12 +44,14 @@ _HELP = {
     "tolerance": "such as out rtol=1e-6 atol=0",
     "prints": 'the line between double quotes, such as "Hello from lane 0"',
     "reference": "such as reference.py:expected",
+    "devices": "a number, such as 4",
 }
+_MULTICAST = "multicast "
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The launch of a sample; arguments are names of its arrays and scalars, or numbers."""
+    """The launch of a sample; arguments are names of its arrays and scalars, numbers, or words of several devices."""
 
     kernel: str
     grid: tuple[int, ...]
@@ -76,6 +82,12 @@ class Sample:
     reference: str = ""
     tolerances: dict[str, Tolerance] = field(default_factory=dict)
     prints: tuple[str, ...] = ()
+    devices: int | None = None
+
+    @property
+    def device_count(self) -> int:
+        """How many devices a system needs to run it."""
+        return self.devices or 1
 
     def inputs(self, seed: int = 0) -> dict[str, Any]:
         """The arguments by name, as they are before the launch; the seed is that of `random`."""
@@ -186,7 +198,8 @@ class _Reader:
             if key not in self.once:
                 self._refuse(f"no //! line gives the {key}", None, _HELP.get(key, "what the sample shows, in a line"))
         launch = self._launch(self.once["launch"])
-        unused = [name for name in self.arguments if name not in launch.arguments]
+        used = {str(item).removeprefix(_MULTICAST) for item in launch.arguments}
+        unused = [name for name in self.arguments if name not in used]
         if unused:
             self._refuse(f"the launch does not use {', '.join(unused)}", self.once["launch"])
         if not (self.expectations or "reference" in self.once or self.prints):
@@ -205,7 +218,23 @@ class _Reader:
             reference,
             self.tolerances,
             tuple(self.prints),
+            self._devices(),
         )
+
+    def _devices(self) -> int | None:
+        """The number of devices, where one is given, of which every array has a row each."""
+        match = self.once.get("devices")
+        if match is None:
+            return None
+        if not re.fullmatch(r"[1-9]\d*", match["text"]):
+            self._refuse(f"{match['text']!r} is no number of devices", match)
+        count = int(match["text"])
+        for name, spec in self.arguments.items():
+            if spec.shape is not None and spec.shape[:1] != (count,):
+                self._refuse(
+                    f"{name} has no row for each of {count} devices", match, f"{name}: {spec.type}[{count}, ...]"
+                )
+        return count
 
     def _directive(self, match: re.Match[str]) -> None:
         key, text = match["key"], match["text"]
@@ -219,7 +248,7 @@ class _Reader:
             self._tolerance(match)
         elif key in self.once or key in self.arguments:
             self._refuse(f"{key} is given twice", match)
-        elif key in ("title", "launch", "reference"):
+        elif key in ("title", "launch", "reference", "devices"):
             self.once[key] = match
         else:
             self._argument(key, text)
@@ -263,7 +292,8 @@ class _Reader:
         return Launch(parts["kernel"], config[0], config[1], shmem_size, arguments)
 
     def _launch_argument(self, text: str, match: re.Match[str]) -> str | int | float:
-        if text in self.arguments:
+        array = self.arguments.get(text.removeprefix(_MULTICAST))
+        if text in self.arguments or ("devices" in self.once and (text == "device" or (array and array.shape))):
             return text
         for number in (lambda: int(text, 0), lambda: float(text)):
             try:
@@ -282,23 +312,24 @@ class _Reader:
 
 
 def run_sample(sample: Sample, system: System, seed: int = 0, wait: Callable[[], None] | None = None) -> SampleResult:
-    """Run a sample on device 0 of a system and compare its outputs and what it printed. Raises kernel faults.
+    """Run a sample on a system and compare its outputs and what it printed. Raises kernel faults.
 
-    wait: called to run what was launched, instead of `device.sync`.
+    It runs on device 0, or on as many as its `devices` say.  wait: called to run what was launched, instead of
+    `system.sync`.
     """
     from emulator import LaunchConfig, ObjectCode, launch  # listing the samples needs no engine
 
     inputs = sample.inputs(seed)
-    device = system.device(0)
     with resources.as_file(sample.path) as path:
         kernel = ObjectCode.from_ptx(path).get_kernel(sample.launch.kernel)
-    values = {name: device.array(value, name=name) if np.ndim(value) else value for name, value in inputs.items()}
-    arguments = [values[item] if isinstance(item, str) else item for item in sample.launch.arguments]
     config = LaunchConfig(grid=sample.launch.grid, block=sample.launch.block, shmem_size=sample.launch.shmem_size)
-    launch(device.default_stream, config, kernel, *arguments)
+    placed = PlacedArguments(sample, inputs, system)
+    for number in range(sample.device_count):
+        arguments = [placed.argument(item, number) for item in sample.launch.arguments]
+        launch(system.device(number).default_stream, config, kernel, *arguments)
     with _output_of(system) as printed:
-        (wait or device.sync)()
-    outputs = {name: values[name].numpy() for name, value in inputs.items() if np.ndim(value)}
+        (wait or system.sync)()
+    outputs = placed.outputs()
     comparisons = [
         compare(name, outputs[name], expected, sample.tolerances.get(name))
         for name, expected in sample.expected(inputs, seed).items()
@@ -307,6 +338,43 @@ def run_sample(sample: Sample, system: System, seed: int = 0, wait: Callable[[],
     if sample.prints or lines:
         comparisons.append(compare_lines(lines, sample.prints))
     return SampleResult(sample, outputs, lines, tuple(comparisons))
+
+
+class PlacedArguments:
+    """A sample's arguments on the devices of a system: arrays by name, one buffer a device; multicasts; scalars."""
+
+    def __init__(self, sample: Sample, inputs: dict[str, Any], system: System) -> None:
+        self.is_spread = sample.devices is not None
+        self.buffers: dict[str, Sequence[Buffer]] = {}
+        self.multicasts: dict[str, Multicast] = {}
+        self.scalars = {name: value for name, value in inputs.items() if not np.ndim(value)}
+        devices = [system.device(number) for number in range(sample.device_count)]
+        for name in inputs.keys() - self.scalars.keys():
+            rows = inputs[name] if self.is_spread else inputs[name][None]
+            if _MULTICAST + name in sample.launch.arguments:
+                self.multicasts[name] = made = system.multicast(
+                    rows.shape[1:], rows.dtype, range(len(devices)), name=name
+                )
+                self.buffers[name] = made.buffers
+                for buffer, row in zip(made.buffers, rows, strict=True):
+                    buffer.write(row)
+            else:
+                self.buffers[name] = [d.array(row, name=name) for d, row in zip(devices, rows, strict=True)]
+
+    def argument(self, item: str | int | float, device: int) -> Any:
+        """What a device's launch is given for an argument."""
+        if not isinstance(item, str):
+            return item
+        if item.startswith(_MULTICAST):
+            return self.multicasts[item.removeprefix(_MULTICAST)]
+        if item in self.buffers:
+            return self.buffers[item][device]
+        return self.scalars.get(item, device)
+
+    def outputs(self) -> dict[str, Array]:
+        """All arrays, with the axis of the devices where they have one."""
+        rows = {name: np.stack([buffer.numpy() for buffer in row]) for name, row in self.buffers.items()}
+        return rows if self.is_spread else {name: row[0] for name, row in rows.items()}
 
 
 @contextmanager

@@ -26,6 +26,7 @@ SAMPLES = [
     "05_atomics/histogram",
     "06_functions/device_function",
     "06_functions/hello_vprintf",
+    "07_devices/all_reduce",
     "cuda/block_scan",
     "cuda/softmax",
     "cuda/top_k",
@@ -36,6 +37,7 @@ SAMPLES = [
 RANDOM = [
     "03_shared/transpose",
     "05_atomics/histogram",
+    "07_devices/all_reduce",
     "cuda/block_scan",
     "cuda/softmax",
     "cuda/top_k",
@@ -54,16 +56,18 @@ def test_these_are_the_samples(checkout: Path):
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_gives_what_it_says(name):
-    with System() as system:
-        result = samples.run_sample(samples.find(name), system)
+    sample = samples.find(name)
+    with System(sample.device_count) as system:
+        result = samples.run_sample(sample, system)
     assert result.ok, "\n".join(result.lines())
     assert len(result.comparisons) >= 1
 
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_other_random_numbers_give_what_the_reference_says(name):
-    with System() as system:
-        result = samples.run_sample(samples.find(name), system, seed=12345)
+    sample = samples.find(name)
+    with System(sample.device_count) as system:
+        result = samples.run_sample(sample, system, seed=12345)
     assert result.ok, "\n".join(result.lines())
     assert any(spec.fill.startswith("random") for spec in result.sample.arguments.values())
 
@@ -170,6 +174,45 @@ def test_wrong_directives_are_refused(tmp_path, old, new, message, line):
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.message.startswith(message)
     assert diagnostic.line == line
+
+
+SPREAD = """//! title:   t
+//! devices: 2
+//! launch:  k<<<1, 32>>>(multicast x, x, n, device, 7)
+//! x:       u32[2, 4] == 1
+//! n:       u32 = 5
+"""
+
+
+def test_a_row_for_each_device(tmp_path: Path):
+    sample = read(tmp_path, SPREAD)
+    assert (sample.devices, sample.device_count) == (2, 2)
+    assert sample.launch.arguments == ("multicast x", "x", "n", "device", 7)
+    placed = samples.PlacedArguments(sample, sample.inputs(), System(3))
+    multicast = placed.argument("multicast x", 1)
+    assert multicast.devices == (0, 1)
+    assert [placed.argument("x", device) for device in (0, 1)] == list(multicast.buffers)
+    assert [placed.argument(item, 1) for item in ("n", "device", 7)] == [5, 1, 7]
+    assert placed.outputs()["x"].shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "line"),
+    [
+        ("devices: 2", "devices: x", "'x' is no number of devices", 2),
+        ("devices: 2", "devices: 0", "'0' is no number of devices", 2),
+        ("devices: 2", "devices: 3", "x has no row for each of 3 devices", 2),
+        ("u32[2, 4]", "u32[4, 2]", "x has no row for each of 2 devices", 2),
+        ("//! devices: 2\n", "", "'multicast x' is neither a number nor an argument with a //! line", 2),
+        ("multicast x", "multicast n", "'multicast n' is neither a number nor an argument with a //! line", 3),
+        ("multicast x, x, n", "n", "the launch does not use x", 3),
+    ],
+)
+def test_wrong_words_of_devices_are_refused(tmp_path, old, new, message, line):
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, SPREAD.replace(old, new))
+    assert caught.value.diagnostics[0].message.startswith(message)
+    assert caught.value.diagnostics[0].line == line
 
 
 def test_a_text_with_a_launch_line_is_a_sample():

@@ -13,7 +13,7 @@ from emulator.arguments import parse_spec
 from emulator.commands import ExitCode, outputs
 from emulator.commands.kernel_arguments import bind_arguments, find_parameter, values_of
 from emulator.commands.progress import Progress
-from emulator.commands.target import Target, choose_kernel, find_target
+from emulator.commands.target import Target, choose_kernel
 from emulator.errors import Diagnostic, PtxSemanticError, UsageError
 from emulator.program.module_check import check_head
 from emulator.ptx_types import Dim3
@@ -78,9 +78,8 @@ class Outcome:
         raise UsageError(Diagnostic("PTX-L0103", "usage", message, facts=(("arrays", arrays),)))
 
 
-def execute(text: str, options: Options, system: System, wanted: bool | None, *, catch: bool) -> Outcome:
-    """Run a TARGET; kernel faults are raised.  catch: keep what kernels print instead of writing it."""
-    target = find_target(text, plain=options.launches)
+def execute(target: Target, options: Options, system: System, wanted: bool | None, *, catch: bool) -> Outcome:
+    """Run a target; kernel faults are raised.  catch: keep what kernels print instead of writing it."""
     found, warnings = check_head(target.code.module, system.arch)
     for warning in warnings:
         click.echo(warning.render() + "\n", err=True)

@@ -14,6 +14,7 @@ from emulator.api.system import CONTRACTS, DEFAULT_ARCH, ENGINES, System
 from emulator.arguments import type_name_of
 from emulator.commands import ExitCode, exit_code, outputs
 from emulator.commands.execution import Options, Outcome, execute
+from emulator.commands.target import find_target
 from emulator.errors import DiagnosedError, KernelFault
 from emulator.program.module_check import KNOWN_TARGETS
 from emulator.ptx_types import Dim3
@@ -115,8 +116,10 @@ def command(target: str, **given: Any) -> ExitCode:
     """
     options = Options(**{name: given[name] for name in Options._fields})
     try:
-        system = _system(given)
-        outcome = execute(target, options, system, given["progress"], catch=given["as_json"])
+        found = find_target(target, plain=options.launches)
+        needed = found.sample.device_count if found.sample is not None else 1
+        system = _system({**given, "devices": max(given["devices"], needed)})
+        outcome = execute(found, options, system, given["progress"], catch=given["as_json"])
     except DiagnosedError as error:
         if isinstance(error, KernelFault):
             error.diagnostic.facts = tuple(_with_seed(fact, options.seed) for fact in error.diagnostic.facts)

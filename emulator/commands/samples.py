@@ -50,7 +50,7 @@ def page(sample: Sample) -> Iterator[str]:
     yield f"{sample.name}: {sample.title}"
     yield ""
     yield f"path    {sample.path}"
-    yield f"launch  {launch_text(sample)}"
+    yield f"launch  {launch_text(sample)}" + (f" on each of {sample.devices} devices" if sample.devices else "")
     width = max((len(name) for name in sample.arguments), default=0)
     for name, spec in sample.arguments.items():
         yield f"        {name:{width}}  {spec.text.strip()}"
@@ -112,6 +112,7 @@ def to_json(sample: Sample) -> dict[str, Any]:
         "grid": list(sample.launch.grid),
         "block": list(sample.launch.block),
         "shmem_size": sample.launch.shmem_size,
+        "devices": sample.device_count,
         "launch": launch_text(sample),
         "arguments": {name: spec.text.strip() for name, spec in sample.arguments.items()},
         "lesson": "\n".join(lesson_of(sample.path.read_text(encoding="utf-8"))),
