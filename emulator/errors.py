@@ -8,6 +8,7 @@ Three families, and no error is ever in two of them:
     └── UnsupportedInstruction   it is right; we do not execute it yet
     KernelFault                  the kernel did wrong: IllegalAddress, MisalignedAddress, Hang, Trap ...
     UsageError                   the caller did wrong: arguments, launch configuration, files
+    DriverError                  a real GPU's driver refused it (cross-check only)
     (anything else)              our bug: never caught, never dressed up
 
 Every diagnostic has a code (`CODES`), a headline, the line with a caret under the culprit, the values
@@ -60,6 +61,11 @@ CODES: dict[str, str] = {
     "PTX-T0502": "a failed device assertion",
     "PTX-T0503": "the call stack is full",
     "PTX-T0504": "an indirect call or branch to a place that is not one",
+    "PTX-G0601": "no GPU to compare with",
+    "PTX-G0602": "the driver's compiler refused the text",
+    "PTX-G0603": "the driver reported an error",
+    "PTX-G0604": "emulator and GPU gave different results",
+    "PTX-G0605": "a recording that is damaged, foreign or out of date",
 }
 
 
@@ -255,6 +261,14 @@ class UnsupportedInstruction(PtxError):
 
 class UsageError(DiagnosedError):
     """The caller is at fault: kernel name, arguments, launch configuration, files."""
+
+
+class NoGpu(UsageError):
+    """A GPU was asked for and this machine has none, or lacks what is needed to reach it."""
+
+
+class DriverError(DiagnosedError):
+    """The driver of a real GPU refused a text or a call, or a kernel failed there; carries the driver's log."""
 
 
 class KernelFault(DiagnosedError):

@@ -265,4 +265,35 @@ EXPLANATIONS: dict[str, Explanation] = {
         "    mov.u32 %r1, 7;\n    TS: .branchtargets A;\n    brx.idx %r1, TS;\nA:\n",
         "Check where the register's value comes from; a function's address is taken with mov.u64.",
     ),
+    "PTX-G0601": Explanation(
+        "A cross-check runs the same text on the emulator and on a real GPU. This machine has no NVIDIA GPU or no "
+        "driver, or the package cuda-bindings is not installed; which of them is told.",
+        "",
+        "Run it where a GPU is: pip install 'ptxemu[gpu]'. Without one, `ptxemu crosscheck verify` compares with "
+        "what a GPU answered before.",
+    ),
+    "PTX-G0602": Explanation(
+        "The driver compiles PTX for the GPU that it drives, and it refused this text; its log is printed as it came. "
+        "The emulator had no objection, or was not asked.",
+        "",
+        "A GPU older than the .target, or a driver older than the .version, is the usual cause.",
+    ),
+    "PTX-G0603": Explanation(
+        "A call of the CUDA driver failed: a launch beyond the GPU's limits, memory that is used up, or a kernel that "
+        "faulted there. CUDA's own name of the error is told. After a fault the GPU's context is made anew.",
+        "",
+        "Run the kernel on the emulator first: it names the line and the lanes of a fault.",
+    ),
+    "PTX-G0604": Explanation(
+        "The same text with the same inputs gave other bits on the GPU. The report names the first differing "
+        "instruction, or why there is none to name.",
+        "",
+        "Read the verdict: docs/crosscheck.md explains each.",
+    ),
+    "PTX-G0605": Explanation(
+        "A file of recorded results cannot be used: it is damaged, was not recorded on hardware, or belongs to cases "
+        "that have changed since.",
+        "",
+        "Record it again on a machine with a GPU: make gpu-record.",
+    ),
 }

@@ -67,7 +67,7 @@ def exit_code(error: errors.DiagnosedError) -> ExitCode:
         unsupported = all(diagnostic.kind == "unsupported" for diagnostic in error.diagnostics)
         return ExitCode.UNSUPPORTED if unsupported else ExitCode.REJECTED
     if isinstance(error, errors.UsageError):
-        return ExitCode.USAGE
+        return ExitCode.NO_GPU if isinstance(error, errors.NoGpu) else ExitCode.USAGE
     return ExitCode.INSTRUCTION_LIMIT if isinstance(error, errors.InstructionLimit) else ExitCode.FAILED
 
 
