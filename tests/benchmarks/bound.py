@@ -20,7 +20,7 @@ class Bound:
         self.library = library
         self.compiler = compiler
 
-    def __getattr__(self, name: str) -> ctypes._CFuncPtr:  # noqa: SLF001
+    def __getattr__(self, name: str) -> ctypes._CFuncPtr:
         return getattr(self.library, name)
 
 

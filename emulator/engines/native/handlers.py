@@ -16,12 +16,15 @@ and ends with a tail call of the next record's handler, so that a straight run o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.engines.native.compiler import host_features
 from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.llvm_ops import new_ops
+from emulator.engines.native.patterns import Place
 from emulator.engines.native.text import lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, Value
 from emulator.isa.registry import Variant, flat_operands
@@ -32,6 +35,8 @@ from emulator.ptx_types import TYPES, ScalarType, bits_type
 RECORD_BYTES = 64
 INLINE_OPERANDS = 6
 MODES = ("full", "part", "guard", "unless")
+SLOW = {"full": "slow", "part": "slow", "guard": "slow_guard", "unless": "slow_unless"}  # where no pattern fits
+GUARDS = {"guard": True, "slow_guard": True, "unless": False, "slow_unless": False}  # by mode: what the guard must be
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
 RUNTIME = """
 declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
@@ -73,21 +78,26 @@ def row_type(width: int) -> ScalarType:
 
 
 class HandlerText:
-    """Builds the text of one handler in one mode."""
+    """Builds the text of one handler in one mode, among them the slow ones; other: a name for another mode's."""
 
-    def __init__(self, variant: Variant, key: HandlerKey, mode: str) -> None:
+    def __init__(
+        self, variant: Variant, key: HandlerKey, mode: str, other: Callable[[str], str] = str, *, wide: bool = False
+    ) -> None:
         self.variant = variant
         self.key = key
         self.mode = mode
+        self.other = other
         self.ops = new_ops()
+        self.ops.fast, self.ops.whole, self.ops.wide_permutes = mode in SLOW, mode == "full", wide
         self._rows = sum(len(shape.widths) for shape in (*key.results, *key.sources) if shape is not None)
 
-    def build(self, name: str) -> str:
+    def build(self, name: str, linkage: str = "") -> str:
         """The function as text; NoNativeForm if the meaning needs what is not there."""
         ops, key = self.ops, self.key
         numbers = iter(range(self._rows))
         places = [self._places(shape, numbers) for shape in key.results]
         self._bind_lanes()
+        start = len(ops.lines)
         sources = [self._source(shape, self._places(shape, numbers)) for shape in key.sources]
         if self.variant.entry.sync is not None:
             self._require_members(sources)
@@ -95,13 +105,37 @@ class HandlerText:
         self._write_results(results, places)
         if ops.control:
             self._transfer()
-        if not ops.control or self.mode in ("guard", "unless"):
+        if not ops.control or self.mode in GUARDS:
             self._go_on()
+        if ops.misses:
+            self._ways_out(start)
         if ops.leaves:
             ops.lines.append("leave:")
             self._end("@leave", "%ip")
         body = "\n".join(ops.lines)
-        return f"define i32 @{name}({PARAMETERS}) #0 {{\n{body}\n}}\n"
+        return f"define {linkage}i32 @{name}({PARAMETERS}) #0 {{\n{body}\n}}\n"
+
+    def _ways_out(self, start: int) -> None:
+        """Where an access fits no pattern, its slow version; under a guard, short ways for no lane and for all."""
+        ops = self.ops
+        ops.lines.append("miss:")
+        self._end(f"@{self.other(SLOW[self.mode])}", "%ip")
+        if self.mode not in GUARDS:
+            return
+        end = len(ops.lines)
+        taken = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+        any_lane, some = ops.label(), ops.label()
+        none = ops.emit(f"icmp eq i32 {taken}, 0")
+        ops.lines += [f"  br i1 {none}, label %none, label %{any_lane}", f"{any_lane}:"]
+        every = ops.emit(f"icmp eq i32 {taken}, -1")
+        ops.lines += [f"  br i1 {every}, label %every, label %{some}", f"{some}:"]
+        choice = ops.lines[end:]
+        ops.lines[end:] = []
+        ops.lines[start:start] = choice
+        ops.lines.append("every:")
+        self._end(f"@{self.other('full')}", "%ip")
+        ops.lines.append("none:")
+        self._go_on()
 
     # --- how a handler ends --------------------------------------------------------------------------
 
@@ -116,7 +150,7 @@ class HandlerText:
         ops = self.ops
         following = ops.emit(f"getelementptr i8, ptr %ip, i64 {RECORD_BYTES}")
         field = following if self.mode == "full" else ops.emit(f"getelementptr i8, ptr {following}, i64 8")
-        if self.mode in ("guard", "unless"):  # one handler serves full and partial groups
+        if self.mode not in ("full", "part"):  # one handler serves full and partial groups
             full = ops.emit("icmp eq i32 %mask, -1")
             field = ops.emit(f"select i1 {full}, ptr {following}, ptr {field}")
         self._end(ops.emit(f"load ptr, ptr {field}, align 8"), following)
@@ -124,7 +158,7 @@ class HandlerText:
     def _transfer(self) -> None:
         """A branch: of the whole group, or under a guard of none, some or all of its lanes."""
         ops = self.ops
-        if self.mode not in ("guard", "unless"):
+        if self.mode not in GUARDS:
             self._end("@branch_all", "%ip")
             return
         taken = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
@@ -158,13 +192,13 @@ class HandlerText:
             ops.lanes = ops.const(PRED, 1)
             return
         mask = Value(ops, PRED, ops.emit(f"bitcast i32 %mask to {vector('i1')}"))
-        if self.mode == "part":
+        if self.mode not in GUARDS:
             ops.lanes = mask
             return
         at = ops.emit("getelementptr i8, ptr %ip, i64 44")
         guard = self._load(1, self._row(ops.emit(f"load i32, ptr {at}, align 4")))
         holds = ops.view(guard, PRED) if guard.type is PRED else guard != 0
-        ops.lanes = mask & (~holds if self.mode == "unless" else holds)
+        ops.lanes = mask & (holds if GUARDS[self.mode] else ~holds)
 
     # --- rows --------------------------------------------------------------------------------------
 
@@ -211,7 +245,9 @@ class HandlerText:
         at = ops.emit("getelementptr i8, ptr %ip, i64 56")
         addend = ops.emit(f"load i64, ptr {at}")
         if shape.form == "constant":
-            return Value(ops, U64, ops.spread("i64", addend))
+            value = Value(ops, U64, ops.spread("i64", addend))
+            ops.place = Place(value, None, 64, addend)
+            return value
         if shape.form == "frame":
             ops.in_frame = True
             rows = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['frame'] - HEADER_BYTES}")
@@ -220,8 +256,11 @@ class HandlerText:
         base = self._load(shape.widths[0], places[0])
         if shape.widths[0] == 32:
             short = Value(ops, base.type, ops.spread("i32", ops.emit(f"trunc i64 {addend} to i32")))
-            return ops.cast(base + short, U64)
-        return ops.view(base, U64) + Value(ops, U64, ops.spread("i64", addend))
+            value = ops.cast(base + short, U64)
+        else:
+            value = ops.view(base, U64) + Value(ops, U64, ops.spread("i64", addend))
+        ops.place = Place(value, places[0], shape.widths[0], addend)
+        return value
 
     def _pack(self, parts: list[Value], width: int) -> Value:
         ops, whole = self.ops, bits_type(width)
@@ -295,12 +334,26 @@ def key_modifiers(variant: Variant) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in variant.modifiers.items() if value is not None)
 
 
-def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]]) -> str:
-    """One LLVM module with several handlers: (name, variant, key, mode) each; NoNativeForm if any has none."""
+def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]], features: str | None = None) -> str:
+    """One LLVM module with several handlers: (name, variant, key, mode) each; NoNativeForm if any has none.
+
+    features: of the CPU it is for, None for the host's.
+    """
+    wide = "+avx512f" in (host_features() if features is None else features).split(",")
     bodies, declarations, tables = [], set(), set()
-    for name, variant, key, mode in functions:
-        text = HandlerText(variant, key, mode)
-        bodies.append(text.build(name))
+    named: dict[tuple[HandlerKey, str], str] = {}
+    pending = [(name, variant, key, mode, "") for name, variant, key, mode in functions]
+
+    def other(variant: Variant, key: HandlerKey, mode: str) -> str:
+        if (key, mode) not in named:
+            named[key, mode] = f"other{len(named)}"
+            pending.append((named[key, mode], variant, key, mode, "internal "))
+        return named[key, mode]
+
+    while pending:
+        name, variant, key, mode, linkage = pending.pop(0)
+        text = HandlerText(variant, key, mode, functools.partial(other, variant, key), wide=wide)
+        bodies.append(text.build(name, linkage))
         declarations |= text.ops.declarations
         tables |= text.ops.tables
     constants = [_table_text(name) for name in sorted(tables)]

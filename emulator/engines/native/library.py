@@ -40,7 +40,7 @@ class Library:
         if not missing:
             return
         key = cache.key_of([self._target, *(repr(pair) for pair in missing)])
-        for pair, address in zip(missing, self._load(key, lambda: _texts(missing)), strict=True):
+        for pair, address in zip(missing, self._load(key, lambda: _texts(missing, self.features)), strict=True):
             self._handlers[pair] = address or self.runtime["leave"]
 
     def _load(self, key: str, make: Maker) -> list[int]:
@@ -65,7 +65,7 @@ class Library:
         return self._handlers[key, mode] != self.runtime["leave"]
 
 
-def _texts(missing: Wanted) -> tuple[list[str], str]:
+def _texts(missing: Wanted, features: str | None) -> tuple[list[str], str]:
     """(function names, "" where there is no native form; the module's text)."""
     names, functions = [], []
     for number, ((key, mode), variant) in enumerate(missing.items()):
@@ -76,7 +76,7 @@ def _texts(missing: Wanted) -> tuple[list[str], str]:
             continue
         names.append(f"h{number}")
         functions.append((names[-1], variant, key, mode))
-    return names, module_text(functions)
+    return names, module_text(functions, features)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, global_offset, offset_of
+from emulator.engines.native.patterns import Pattern, Place, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, Ops, Value
 from emulator.machine import memory as m
@@ -32,6 +33,11 @@ class MachineOps(Ops):
 
     lines: list[str]
     in_frame = False  # whether the address counts from the lane's frame
+    place: Place | None = None  # where the instruction's address comes from
+    fast = False  # whether accesses try patterns first, and miss them in the slow version
+    whole = False  # whether all lanes execute
+    wide_permutes = False  # whether a permutation of two 64-byte registers is one instruction
+    misses = False  # whether the function has a way to its slow version
     leaves = False  # whether the function has a way out to the reference engine
     control = ""  # the function that a control transfer ends with, in place of the next handler
 
@@ -181,14 +187,14 @@ class MachineOps(Ops):
         self.lines.append(f"{shared}:")
         low = self.emit(f"and {I64} {address}, {splat('i64', 0xFFFFFFFF)}")
         in_shared = self._simple("shared", low, size)
-        shared_end = self._block_end(done)
+        shared_end = self.block_end(done)
         self.lines.append(f"{device}:")
         in_device = self._global(address, size, write=write)
-        device_end = self._block_end(done)
+        device_end = self.block_end(done)
         self.lines.append(f"{done}:")
         return self.emit(f"phi {PTR} [ {in_shared}, %{shared_end} ], [ {in_device}, %{device_end} ]")
 
-    def _block_end(self, target: str) -> str:
+    def block_end(self, target: str) -> str:
         """End the current block with a jump; its label, made so that a phi can name it."""
         name = self.label()
         self.lines.append(f"  br label %{name}")
@@ -201,7 +207,10 @@ class MachineOps(Ops):
     def load(
         self, space: str, kind: ScalarType, address: Value, count: int = 1, sem: str = "weak", scope: str = ""
     ) -> list[Value]:
-        """Consecutive elements from each executing lane's address; lanes off read zeros."""
+        """Consecutive elements from each executing lane's address; what lanes off read is not used."""
+        place = fits(self, space, kind, address, count, write=False)
+        if place is not None:
+            return Pattern(self, place, space, kind, count).load()
         pointers = self._pointers(space, address, kind.bytes * count, write=False)
         return [self._gather(kind, self._element(pointers, n * kind.bytes)) for n in range(count)]
 
@@ -220,11 +229,15 @@ class MachineOps(Ops):
         self, space: str, kind: ScalarType, address: Value, values: Sequence[Value], sem: str = "weak", scope: str = ""
     ) -> None:
         """Consecutive elements at each executing lane's address, lower lanes first."""
+        values = [self.view(value, kind) if value.type.width == kind.width else value for value in values]
+        place = fits(self, space, kind, address, len(values), write=True)
+        if place is not None:
+            Pattern(self, place, space, kind, len(values)).store(values)
+            return
         pointers = self._pointers(space, address, kind.bytes * len(values), write=True)
         tracked = space not in ("local", "param")
-        for number, value in enumerate(values):
+        for number, data in enumerate(values):
             at = self._element(pointers, number * kind.bytes)
-            data = self.view(value, kind) if value.type.width == kind.width else value
             if tracked:
                 self._note_change(kind, at, data)
             element = lane_type(kind)

@@ -59,7 +59,7 @@ def compile_handlers(variants: list[Variant], modes: Iterable[str], features: st
     for start in range(0, len(functions), BATCH):
         part = functions[start : start + BATCH]
         library()  # the functions that handlers call
-        module = LoadedCode(compile_object(module_text(part) + STOP, features), features)
+        module = LoadedCode(compile_object(module_text(part, features) + STOP, features), features)
         compiled.modules.append(module)
         compiled.stop = module.address("stop")
         for name, _, _, mode in part:
