@@ -86,7 +86,14 @@ def _variable(module: nodes.Module, variable: nodes.Variable, local: frozenset[s
         word = attribute.lstrip(".").partition("(")[0]
         if space != "global":
             yield f"{name} is .{word} in .{space} memory", "that attribute is for .global variables"
+        elif word == "unified":
+            yield _unified(name)
     yield from _initial(module, variable, local)
+
+
+def _unified(name: str) -> Problem:
+    """ptxas takes the attribute with --compile-only: the linker unites what has its number, and here is none."""
+    return f"{name} is .unified, in a program that is not linked with others", "leave the attribute out"
 
 
 def _initial(module: nodes.Module, variable: nodes.Variable, local: frozenset[str]) -> Iterator[Problem]:
@@ -170,6 +177,8 @@ def _registers(node: nodes.Registers) -> Iterator[Problem]:
 def _function(module: nodes.Module, function: nodes.Function) -> Iterator[tuple[Problem, Span]]:
     for parameter in (*function.parameters, *function.returns):
         yield from ((problem, parameter.span) for problem in _variable(module, parameter))
+    if any(d.name == "attribute" and any("unified" in str(v) for v in d.values) for d in function.directives):
+        yield _unified(function.name), function.span
     yield from ((problem, function.span) for problem in _directives(module, function))
     if function.body is not None:
         declared = list(_declared(function.body))
