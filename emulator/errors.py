@@ -55,6 +55,7 @@ CODES: dict[str, str] = {
     "PTX-M0103": "a write to read-only memory",
     "PTX-B0301": "a barrier that can never complete",
     "PTX-B0302": "a barrier operand out of range",
+    "PTX-B0303": "an operation that an mbarrier object does not allow",
     "PTX-H0401": "no progress: a hang",
     "PTX-H0402": "the instruction limit was reached",
     "PTX-T0501": "the kernel executed trap",

@@ -229,6 +229,16 @@ EXPLANATIONS: dict[str, Explanation] = {
         "    mov.u32 %r1, 40;\n    bar.sync 3, %r1;\n",
         "Use the barriers 0 to 15 with whole warps; take member masks from those who really come.",
     ),
+    "PTX-B0303": Explanation(
+        "An operation on an mbarrier that its object does not allow: there is no object (mbarrier.init has not run, or "
+        "mbarrier.inval has), more arrivals than are pending, a byte count beyond 2^20 - 1, or a .noComplete arrival "
+        "that would complete the phase. On hardware all of these are undefined. The report shows the object as it was "
+        "found; nothing of the instruction has been done.",
+        "    .shared .align 8 .b64 bar;\n    mbarrier.init.shared.b64 [bar], 1;\n"
+        "    mbarrier.arrive.shared.b64 %rd1, [bar], 2;   // 1 is expected\n",
+        "Let one thread init it and the others wait for that (bar.sync) before they use it; count in init all arrivals "
+        "of a phase, of which mbarrier.arrive.expect_tx is one too.",
+    ),
     "PTX-H0401": Explanation(
         "No warp makes progress: they wait for each other, or spin in loops while no byte of memory changes. Who waits "
         "where and for what is listed. On hardware the kernel would run into the launch timeout.",

@@ -78,6 +78,15 @@ class Faults:
         text = f"{ops.instruction.opcode} on {why}"
         return IllegalBarrier(self._diagnostic("PTX-B0302", text, ops.instruction, facts, ""))
 
+    def mbarrier(self, ops: ReferenceOps, lanes: Any, lane: int, address: int, word: int, why: int) -> KernelFault:
+        """An operation that an mbarrier object does not allow; lane: the first of those at fault."""
+        from emulator.engines.mbarrier_report import broken_rule
+
+        instruction, warp = ops.instruction, ops.warp
+        text, facts, fix = broken_rule(ops, lane, address, word, why)
+        first, *where = self._lanes_fact(warp, mask_of(lanes), instruction)
+        return IllegalBarrier(self._diagnostic("PTX-B0303", text, instruction, (first, *facts, *where), fix))
+
     def not_a_member(self, warp: Warp, lanes: int, instruction: Instruction, mask: int) -> KernelFault:
         """A lane that executes a .sync instruction with a mask in which it is not."""
         facts = (*self._lanes_fact(warp, lanes, instruction), ("mask", f"{mask:#010x}"))

@@ -17,7 +17,7 @@ from emulator.engines.faults import Faults
 from emulator.engines.reference.engine import ReferenceEngine, Step
 from emulator.engines.reference.ops import ReferenceOps
 from emulator.engines.runtime_calls import RuntimeCalls
-from emulator.engines.schedule import Pick, RoundRobin, Schedule, Turn, key_of
+from emulator.engines.schedule import QUANTUM, Pick, RoundRobin, Schedule, Turn, key_of
 from emulator.engines.snapshots import Snapshot, bring_back, take_snapshot
 from emulator.errors import KernelFault
 from emulator.machine.cta import Barrier, Cta
@@ -256,6 +256,10 @@ class Runner:
         """An instruction is about to execute."""
         self._last_step = step
         self.events.instruction(step)
+
+    def note_suspension(self) -> None:
+        """A warp gives up its turn in a wait: what is left of it counts as idle, so that a hang is seen early."""
+        self._idle += QUANTUM
 
     def write_output(self, text: str) -> None:
         """What a kernel prints; a replayed stretch of a run prints nothing twice."""

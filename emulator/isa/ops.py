@@ -13,7 +13,7 @@ number beside a value is a constant of the value's type.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from emulator.ptx_types import TYPES, ScalarType
@@ -23,6 +23,9 @@ S32, S64, B32, B64, B128 = (TYPES[name] for name in ("s32", "s64", "b32", "b64",
 F16, F32, F64 = (TYPES[name] for name in ("f16", "f32", "f64"))
 
 Number = "Value | int | float"
+ObjectChange = Callable[
+    ["Value"], "tuple[Value, Value]"
+]  # an mbarrier's word -> its word afterwards, and the fault or 0
 
 
 class Value:
@@ -327,6 +330,31 @@ class Ops(ABC):
         """
 
     @abstractmethod
+    def mbarrier(self, space: str, address: Value, change: ObjectChange) -> Value:
+        """Read, check, change and write the mbarrier object at each executing lane's address; the words before.
+
+        The lanes take turns in ascending order.  Where a lane's change is not allowed, nothing at all is written.
+        space: "shared" or "generic".
+        """
+
+    @abstractmethod
+    def mbarrier_word(self, space: str, address: Value, check: Callable[[Value], Value]) -> Value:
+        """The words of the executing lanes' mbarrier objects, of which `check` gives the fault (isa/mbarrier.py)."""
+
+    @abstractmethod
+    def update_async(
+        self,
+        space: str,
+        operation: str,
+        kind: ScalarType,
+        address: Value,
+        values: Sequence[Value],
+        mbar: Value,
+        change: ObjectChange,
+    ) -> None:
+        """Store values in shared memory, or combine one by an atomic operation, and change an mbarrier object."""
+
+    @abstractmethod
     def fence(self, sem: str, scope: str) -> None:
         """Order memory operations; sem: sc acq_rel acquire release, or proxy.
 
@@ -382,6 +410,10 @@ class Ops(ABC):
     @abstractmethod
     def yield_(self, lanes: Value) -> None:
         """End the warp's turn after this instruction (nanosleep)."""
+
+    @abstractmethod
+    def suspend(self, lanes: Value) -> None:
+        """These lanes found that they have to wait (try_wait): if there are any, the others of the run go first."""
 
     @abstractmethod
     def barrier(

@@ -175,7 +175,7 @@ def instruction(
     section: of the manual.  requires: "7.8 sm_90", the least version and target.  since: the same for single
     modifiers, {".e4m3": "8.1 sm_89"}.  removed: "6.4 sm_70", gone from these targets from that version on.
     limits: {"size": (4, 8, 16)}, what an operand may be where it is a constant.
-    loose: modifiers may come in any order, as ptxas takes them, except that the one named `first` is first.
+    loose: modifiers may come in any order, as ptxas takes them, except that those named in `first` stand first.
     """
     compiled = signature(line, loose=loose, first=first, **keywords)
     needs = {part.lstrip("."): Requirement.parse(text) for part, text in (since or {}).items()}

@@ -11,6 +11,7 @@ results, all others are sources.  An operand has the type of the placeholder `ty
     d="packed type"     a register, or a {vector} of smaller ones that is packed into one value (mov)
     d="vec type"        as many elements as the `.vec` modifier says
     d="type sink"       `_` may stand for the result or for elements of it
+    d="type discard"    `_` must stand for the result
     d="vec type gaps"   `_` may stand for elements of the result, not for all of it
     c="immediate u32"   a constant
     n="static u32"      a constant, which a meaning finds as a modifier and not as an argument
@@ -20,6 +21,7 @@ results, all others are sources.  An operand has the type of the placeholder `ty
     e="hinted b64"      stands there exactly if the modifier `.L2::cache_hint` does
     a="global narrow unified"   of an address `[a]`: its state space, where no modifier `.ss` names it; whether a
                         register of 32 bits may hold it, and whether `.unified` may stand behind it
+    a="shared generic wide"  of an address: variables are shared ones, also where it is generic; no 16-bit register
     t="label", "function", "labels", "any"     what no register holds
 
 A video operand `a{.asel}` has a selector, whose keyword lists what it admits as regular expressions
@@ -37,8 +39,8 @@ from emulator.ptx_types import TYPES, ScalarType, bits_type
 
 RESULTS = ("d", "p", "q", "f", "dst")
 FLAGS = (
-    "wide", "relaxed", "packed", "vec", "sink", "gaps", "immediate", "static", "register", "special", "hinted",
-    "shared", "generic",
+    "wide", "relaxed", "packed", "vec", "sink", "discard", "gaps", "immediate", "static", "register", "special",
+    "hinted", "shared", "generic",
 )  # fmt: skip
 KINDS = ("label", "labels", "function", "prototype", "any", "group", "texture")
 
@@ -151,7 +153,8 @@ class Signature:
         found: dict[str, Any] = {}
         free = list(self.slots)
         passed: set[str] = set()
-        if self.first and not (parts and parts[0] in self.slot(self.first).values):
+        opening = zip(self.first.split(), (*parts, ""), strict=False)
+        if any(part not in self.slot(name).values for name, part in opening):
             return None
         for part in parts:
             slot = next((s for s in free if part in s.values), None)
@@ -180,7 +183,7 @@ class Signature:
 def signature(line: str, *, loose: bool = False, first: str = "", **keywords: str) -> Signature:
     """Compile a syntax line; a keyword belongs to the placeholder or operand of its name (ValueError if to none).
 
-    loose: the modifiers may come in any order.  first: but this placeholder, part of the opcode, stands first.
+    loose: the modifiers may come in any order.  first: but these placeholders, part of the opcode, stand first.
     """
     head, _, tail = line.strip().partition(" ")
     names: list[str] = []
@@ -191,7 +194,7 @@ def signature(line: str, *, loose: bool = False, first: str = "", **keywords: st
         raise ValueError(f"{line!r} has no part named {sorted(unknown)}")
     attributes = tuple(dict.fromkeys([slot.name for slot in slots] + list(_operand_attributes(operands))))
     signature = Signature(line, word, slots, operands, loose, attributes, first)
-    if first and not (loose and any(slot.name == first for slot in slots)):
+    if first and not (loose and {*first.split()} <= {slot.name for slot in slots}):
         raise ValueError(f"{line!r} is not loose or has no {first!r} to stand first")
     return signature
 

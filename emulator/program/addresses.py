@@ -41,6 +41,8 @@ def _accessed_space(variant: Variant, spec: OperandSpec) -> str:
     space = variant.get("ss")
     if space is not None:
         return str(space).partition("::")[0]
+    if "generic" in spec.flags:
+        return "generic"
     return next((name for name in ("global", "shared", "const", "param") if name in spec.flags), "generic")
 
 
@@ -53,7 +55,7 @@ def _base(context: Context, spec: OperandSpec, node: nodes.Operand, space: str) 
         raise Mismatch("PTX-P0113", "an address is a register or variable and a constant offset")
     found = context.scope.find(node.name)
     if isinstance(found, Storage):
-        _check_space(context, found, space)
+        _check_space(context, found, "shared" if "shared" in spec.flags else space)
         return Symbol(context.linker.use_storage(found), generic=space == "generic")
     if isinstance(found, tuple):
         position = COMPONENTS.get(node.component or "", len(found))
@@ -64,6 +66,9 @@ def _base(context: Context, spec: OperandSpec, node: nodes.Operand, space: str) 
         raise Mismatch("PTX-P0113", f"{node.name} is no variable that can be accessed")
     if found.type.kind not in "usb" or found.type.width > 64:
         raise Mismatch("PTX-P0114", f"an address cannot be in {node.name}, which is {found.type}")
+    if found.type.width < 32 and "wide" in spec.flags:
+        text = f"{node.name} is {found.type}, addresses of {context.variant.opcode} have 32 or 64 bits"
+        raise Mismatch("PTX-P0114", text, depth=10, help="extend it: cvt.u32.u16")
     if found.type.width == 32 and space in ("generic", "global") and "narrow" not in spec.flags:
         text = f"{node.name} is {found.type}, {space} addresses have 64 bits"
         raise Mismatch("PTX-P0114", text, depth=10, help="extend it: cvt.u64.u32")

@@ -120,6 +120,9 @@ def _bind_value(
         raise Mismatch("PTX-P0113", f"operand {spec.name} of {context.variant.opcode} is a register or a constant")
     if node.name == "_":
         return Operand(spec.name, kind, _sink(context, spec))
+    if "discard" in spec.flags:
+        text = f"the result of {context.variant.opcode} cannot be kept"
+        raise Mismatch("PTX-P0113", text, depth=20, help=f"write _ instead of {node.name}")
     place = _name_place(context, spec, node, kind)
     if isinstance(place, Elements) and count is not None and len(place.elements) != count:
         raise Mismatch("PTX-P0113", f"{node.name} has {len(place.elements)} elements, {count} are needed")
@@ -168,7 +171,7 @@ def _element_count(context: Context, spec: OperandSpec) -> int | None:
 
 
 def _sink(context: Context, spec: OperandSpec) -> Sink:
-    if "sink" in spec.flags and spec.is_result:
+    if spec.flags & {"sink", "discard"} and spec.is_result:
         return Sink()
     text = f"{context.variant.opcode} cannot throw away its operand {spec.name}"
     raise Mismatch("PTX-P0113", text, help="give it a register")

@@ -13,6 +13,8 @@ from typing import Any
 from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.api.kernel import Kernel
 from emulator.errors import IllegalAddress, IllegalBarrier, KernelFault, MisalignedAddress, StackOverflow, Trap
+from emulator.isa.mbarrier import MOST
+from emulator.isa.registry import flat_operands
 from emulator.machine.warp import ALL_LANES
 from emulator.parse import parse
 from emulator.program import Instruction, Program, link
@@ -30,6 +32,7 @@ NUMBERS = {1: "1", 8: "9", 16: "12", 32: "64", 64: "72"}
 FLOATS = {"f16": "0x3e00", "f16x2": "0x3e003e00", "f32": "0f3fc00000", "f64": "0d3ff8000000000000"}
 BARRIERS = "9.7.13.1"
 MOST_INSTRUCTIONS = 4000
+ARRIVALS = 100_000  # that the mbarrier objects of forms expect
 
 
 def run(record: Record, system: System) -> KernelFault | None:
@@ -39,7 +42,7 @@ def run(record: Record, system: System) -> KernelFault | None:
     text = _source(record, "")
     program = link(parse(text, record["id"]), "k")
     multicast = system.multicast(2 * MIDDLE, "uint8") if "multimem" in text else None
-    settings = _settings(program, int(multicast or 0) + MIDDLE)
+    settings = [*_settings(program, int(multicast or 0) + MIDDLE), *_objects(program)]
     fault = _launch(ObjectCode.from_ptx(_source(record, "\n".join(settings)).encode(), name=record["id"]), system)
     if multicast is not None:
         multicast.close()
@@ -87,6 +90,8 @@ def _note(
         pointers[place.base.name] = str(multimem - place.offset)
     elif isinstance(place, Memory) and isinstance(place.base, Register):
         pointers[place.base.name] = f"{GROUND[_space(instruction, operand)]}+{MIDDLE - place.offset}"
+        if _is_generic(instruction, operand) and place.base.type.width == 64:
+            pointers[place.base.name] += f"; cvta.shared.u64 {place.base.name}, {place.base.name}"
     elif isinstance(place, Register) and operand.name == entry.sync:
         numbers[place.name] = "-1"
     elif isinstance(place, Register) and entry.section == BARRIERS:
@@ -99,7 +104,29 @@ def _space(instruction: Instruction, operand: Operand) -> str:
     named = instruction.variant.get("ss")
     if named is not None:
         return str(named).partition("::")[0]
-    return "shared" if operand.name == "dst" else "global"
+    return "shared" if _is_shared(instruction, operand) else "global"
+
+
+def _is_shared(instruction: Instruction, operand: Operand) -> bool:
+    """Whether an address leads to shared memory without a modifier that says so."""
+    specs = flat_operands(instruction.variant.entry.signature.operands)
+    return any(spec.name == operand.name and "shared" in spec.flags for spec in specs)
+
+
+def _is_generic(instruction: Instruction, operand: Operand) -> bool:
+    return instruction.variant.get("ss") is None and _is_shared(instruction, operand) and operand.name != "dst"
+
+
+def _objects(program: Program) -> list[str]:
+    """Instructions that make the mbarrier objects which others need."""
+    places = [o.place for i in program.instructions for o in i.sources if o.name in ("addr", "mbar")]
+    made = []
+    for place in places:
+        if isinstance(place, Memory) and isinstance(place.base, Symbol):
+            made.append(f"{place.base.storage.name}+{place.base.addend + place.offset}")
+        elif isinstance(place, Memory):
+            made.append(f"{GROUND['shared']}+{MIDDLE}")
+    return [f"mbarrier.init.shared.b64 [{name}], {ARRIVALS};" for name in made]
 
 
 def _set(register: Register, pointers: dict[str, str], numbers: dict[str, str]) -> str:
@@ -150,10 +177,10 @@ def _argument(parameter: KernelParameter) -> Any:
 
 
 def _config(program: Program) -> LaunchConfig:
-    """One CTA of a warp, or of two where barriers count 64 threads; what the kernel's directives ask for."""
+    """One CTA: a warp, or two where barriers count 64 threads, or a thread for mbarriers; what directives ask for."""
     given = {directive.name: directive.values for directive in program.entry.node.directives}
     counted = any(instruction.variant.entry.section == BARRIERS for instruction in program.instructions)
-    block: Any = given.get("reqntid") or (64 if counted else 32)
+    block: Any = given.get("reqntid") or (64 if counted else 1 if _objects(program) else 32)
     cluster: Any = given.get("reqnctapercluster") or None
     return LaunchConfig(1, cluster=cluster, block=block)
 
@@ -161,9 +188,9 @@ def _config(program: Program) -> LaunchConfig:
 def is_demanded(program: Program, fault: KernelFault) -> bool:
     """Whether a form means the fault.
 
-    Traps and failed assertions; an alloca of more than there is; a constant mask without an executing lane; an
-    element of an array of bytes that is no multiple of the access; a variable, which has no multimem address; pointers
-    that a whole module leaves unset.
+    Traps and failed assertions; an alloca of more than there is; a constant mask without an executing lane; a count
+    beyond an mbarrier's; an element of an array of bytes that is no multiple of the access; a variable, which has no
+    multimem address; pointers that a whole module leaves unset.
     """
     words = {instruction.variant.entry.mnemonic for instruction in program.instructions}
     places = [operand.place for instruction in program.instructions for operand in instruction.sources]
@@ -171,6 +198,8 @@ def is_demanded(program: Program, fault: KernelFault) -> bool:
         return "alloca" in words
     if isinstance(fault, Trap):
         return bool(words & {"trap", "brkpt"}) or "__assertfail" in program.functions
+    if isinstance(fault, IllegalBarrier) and "mbarrier" in words:
+        return any(isinstance(place, Immediate) and place.bits > MOST for place in places)
     if isinstance(fault, IllegalBarrier):
         return any(isinstance(place, Immediate) and place.bits & ALL_LANES != ALL_LANES for place in places)
     if isinstance(fault, MisalignedAddress):

@@ -1,4 +1,4 @@
-"""Every form that is accepted runs on the reference engine, once, and stops only where it means to."""
+"""Every form that is accepted runs once on each engine, and stops only where it means to."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def accepted(group: str) -> tuple[Record, ...]:
     return tuple(record for record in listed(group) if not errors_of(record))
 
 
+@pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("group", [group for group in FLOORS if FLOORS[group][0]])
-def test_accepted_forms_run(group: str) -> None:
-    system = System(engine="reference", output=lambda text: None)
+def test_accepted_forms_run(group: str, engine: str) -> None:
+    system = System(engine=engine, output=lambda text: None)
     ran, failed = 0, []
     for record in accepted(group):
         if any(word in record["text"] for word in OPAQUE):

@@ -66,6 +66,11 @@ VERIFIED_BY: dict[str, dict[str, Oracle]] = {
     "atomics": {"*": chapter("atomics", BYTES + ", lanes in order")},
     "multimem": {"*": chapter("multimem", "a model over numbers, device by device")},
     "barriers": {"*": Oracle("models of arrivals, under 21 schedules", "tests/engines/test_barriers.py")},
+    "mbarrier": {
+        "*": chapter("mbarrier", "the manual's phase machine in Python's integers, lane after lane"),
+        "st": Oracle(BYTES, "tests/isa/instructions/test_async_stores.py"),
+        "red": Oracle(BYTES + ", lanes in order", "tests/isa/instructions/test_async_stores.py"),
+    },
     "memory_order": {"*": FORMS_RUN},
     "control_flow": {
         "*": Oracle("Python's control flow", "tests/engines/test_calls.py"),
@@ -93,3 +98,9 @@ def oracle_of(chapter_name: str, mnemonic: str) -> Oracle:
     """What a mnemonic of a chapter is compared with."""
     rows = VERIFIED_BY[chapter_name]
     return rows.get(mnemonic, rows["*"])
+
+
+def judging_tests() -> list[str]:
+    """The tests that compare results of instructions."""
+    rows = [*(oracle for rows in VERIFIED_BY.values() for oracle in rows.values())]
+    return sorted({oracle.test for oracle in rows if oracle != FORMS_RUN})

@@ -25,9 +25,9 @@ def atomic_text(
     if kind.width not in (32, 64) or kind.kind not in "usbf":
         raise NoNativeForm(f"atomic on {kind}")
     element = f"i{kind.width}"
-    places = [_spill(ops, vector("ptr"), pointers)]
-    places += [_spill(ops, vector(element), _bits(ops, value, element)) for value in operands]
-    out = _spill(ops, vector(element), "zeroinitializer")
+    places = [spill(ops, vector("ptr"), pointers)]
+    places += [spill(ops, vector(element), _bits(ops, value, element)) for value in operands]
+    out = spill(ops, vector(element), "zeroinitializer")
     lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
     start, loop, body, done = (ops.label() for _ in range(4))
     rest, after = ops.emit_later(), ops.emit_later()
@@ -36,11 +36,11 @@ def atomic_text(
     more = ops.emit(f"icmp ne i32 {rest}, 0")
     ops.lines += [f"  br i1 {more}, label %{body}, label %{done}", f"{body}:"]
     lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
-    at, *given = [_pick(ops, place, kind_, lane) for place, kind_ in zip(places, ["ptr"] + [element] * 9, strict=False)]
+    at, *given = [pick(ops, place, kind_, lane) for place, kind_ in zip(places, ["ptr"] + [element] * 9, strict=False)]
     old = ops.emit(f"load {element}, ptr {at}, align 1")
     new = _combine(ops, operation, kind, old, given, flush)
     ops.lines.append(f"  store {element} {new}, ptr {at}, align 1")
-    _count_change(ops, element, old, new)
+    count_change(ops, element, old, new)
     slot = ops.emit(f"getelementptr {element}, ptr {out}, i32 {lane}")
     ops.lines.append(f"  store {element} {old}, ptr {slot}")
     less = ops.emit(f"sub i32 {rest}, 1")
@@ -56,19 +56,21 @@ def _bits(ops: MachineOps, value: Value, element: str) -> str:
     return value.data if have == element else ops.emit(f"bitcast {vector(have)} {value.data} to {vector(element)}")
 
 
-def _spill(ops: MachineOps, kind: str, data: str) -> str:
+def spill(ops: MachineOps, kind: str, data: str) -> str:
     """A vector in memory, to be read lane by lane."""
     place = ops.emit(f"alloca {kind}, align 64")
     ops.lines.append(f"  store {kind} {data}, ptr {place}, align 64")
     return place
 
 
-def _pick(ops: MachineOps, place: str, element: str, lane: str) -> str:
+def pick(ops: MachineOps, place: str, element: str, lane: str) -> str:
+    """One lane of a spilled vector."""
     at = ops.emit(f"getelementptr {element}, ptr {place}, i32 {lane}")
     return ops.emit(f"load {element}, ptr {at}")
 
 
-def _count_change(ops: MachineOps, element: str, old: str, new: str) -> None:
+def count_change(ops: MachineOps, element: str, old: str, new: str) -> None:
+    """One change of memory more, if a value is another."""
     at = ops.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('progress')}")
     so_far = ops.emit(f"load i64, ptr {at}")
     changed = ops.emit(f"icmp ne {element} {old}, {new}")

@@ -7,14 +7,15 @@ if any check fails it leaves to the reference engine, which finds the lane's own
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, global_offset, offset_of
+from emulator.engines.native.mbarriers import update_text
 from emulator.engines.native.patterns import Pattern, Place, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
-from emulator.isa.ops import PRED, U64, Ops, Value
+from emulator.isa.ops import PRED, U64, ObjectChange, Ops, Value
 from emulator.machine import memory as m
 from emulator.machine.warp import HEADER_BYTES
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
@@ -297,6 +298,21 @@ class MachineOps(Ops):
             self._mark_dirty(space, address.data)
         return old
 
+    def mbarrier(self, space: str, address: Value, change: ObjectChange) -> Value:
+        """Change the lanes' mbarrier objects."""
+        return update_text(self, self._objects(space, address, write=True), change)
+
+    def mbarrier_word(self, space: str, address: Value, check: Callable[[Value], Value]) -> Value:
+        """The lanes' mbarrier objects; what is wrong leaves."""
+        word = self._gather(U64, self._objects(space, address, write=False))
+        self.go_on_unless(self.any_lane(((check(word) != 0) & self.lanes).data))
+        return word
+
+    def _objects(self, space: str, address: Value, *, write: bool) -> str:
+        """Host addresses of mbarrier objects; a generic address outside of the shared window fails its check."""
+        shared = self.from_generic("shared", address) if space == "generic" else address
+        return self._pointers("shared", shared, U64.bytes, write=write)
+
     def fence(self, sem: str, scope: str) -> None:
         """Nothing: one thread runs all warps."""
 
@@ -336,6 +352,10 @@ class MachineOps(Ops):
     def branch(self, lanes: Value, target: Any) -> None:
         """A transfer of all lanes of the group, of some of them, or of none."""
         self.control = "branch"
+
+    def suspend(self, lanes: Value) -> None:
+        """A wait that has to go on gives up the turn: the reference engine does it."""
+        self.go_on_unless(self.any_lane(lanes.data))
 
     def fault(self, lanes: Value, kind: str) -> None:
         """Stop the launch if a lane is on: the reference engine does it."""

@@ -201,3 +201,19 @@ def scatter(pieces: list[Piece], data: npt.NDArray[np.uint8]) -> bool:
 def raw_bytes(data: Any, size: int) -> npt.NDArray[np.uint8]:
     """A row (or b128 rows of two words) as (32, size) bytes."""
     return np.ascontiguousarray(data).view(np.uint8).reshape(WARP_SIZE, size)
+
+
+def rounds(lanes: Lanes, addresses: Addresses) -> tuple[list[Lanes], npt.NDArray[np.int64]]:
+    """(lane sets with distinct addresses, in the order in which lanes of one address take turns; for each lane the
+    one before it at its address, or itself).
+    """
+    found: list[Lanes] = []
+    before = np.arange(WARP_SIZE)
+    latest: dict[int, tuple[int, int]] = {}
+    for lane in np.flatnonzero(lanes).tolist():
+        number, before[lane] = latest.get(int(addresses[lane]), (0, lane))
+        latest[int(addresses[lane])] = number + 1, lane
+        if number == len(found):
+            found.append(np.zeros(WARP_SIZE, dtype=np.bool_))
+        found[number][lane] = True
+    return found, before

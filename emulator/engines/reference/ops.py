@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.engines.reference import calls
-from emulator.engines.reference.access import Access, gather, raw_bytes, scatter
+from emulator.engines.reference import calls, mbarriers
+from emulator.engines.reference.access import Access, gather, raw_bytes, rounds, scatter
 from emulator.engines.reference.lane_ops import LaneOps, dtype_of
 from emulator.engines.reference.multimem import locations
 from emulator.engines.reference.specials import special_row
-from emulator.isa.ops import PRED, U32, U64, Value
+from emulator.isa.ops import PRED, U32, U64, ObjectChange, Value
 from emulator.isa.reductions import combine
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine import memory as m
@@ -137,8 +137,8 @@ class ReferenceOps(LaneOps):
         in_global = self.row(PRED, np.logical_or.reduce([np.zeros(WARP_SIZE, np.bool_), *tracked]))
         now = gather(pieces, size)
         after = now.copy()
-        rounds, before = _rounds(self.lanes.data, address.data)
-        for lanes in rounds:
+        order, before = rounds(self.lanes.data, address.data)
+        for lanes in order:
             now[lanes] = after[before[lanes]]
             new = change(self._elements(kind, now, count), in_global)
             after[lanes] = np.concatenate([raw_bytes(value.data, kind.bytes) for value in new], axis=1)[lanes]
@@ -163,6 +163,21 @@ class ReferenceOps(LaneOps):
             data[:, :count] |= self._read("global", source, int(count), size)
         self.lanes = executing
         self._write("shared", destination, data)
+
+    def mbarrier(self, space: str, address: Value, change: ObjectChange) -> Value:
+        """Change the lanes' mbarrier objects."""
+        return mbarriers.update(self, space, address, change)
+
+    def mbarrier_word(self, space: str, address: Value, check: Callable[[Value], Value]) -> Value:
+        """The lanes' mbarrier objects."""
+        return mbarriers.word(self, space, address, check)
+
+    def update_async(
+        self, space: str, operation: str, kind: ScalarType, address: Value, values: Sequence[Value], mbar: Value,
+        change: ObjectChange,
+    ) -> None:  # fmt: skip
+        """A store or reduction that an mbarrier object hears of, at once."""
+        mbarriers.update_async(self, space, operation, kind, address, values, mbar, change)
 
     def fence(self, sem: str, scope: str) -> None:
         """Nothing: the reference memory is sequentially consistent."""
@@ -251,6 +266,13 @@ class ReferenceOps(LaneOps):
         """End the warp's turn after this instruction."""
         self.yielded = True
 
+    def suspend(self, lanes: Value) -> None:
+        """If a lane has to wait, the warp gives up its turn, and these lanes their slice of it."""
+        if lanes.data.any():
+            self.yielded = True
+            self.warp.slice = 0
+            self.runner.note_suspension()
+
     # --- barriers --------------------------------------------------------------------------------
 
     def barrier(
@@ -285,19 +307,3 @@ class ReferenceOps(LaneOps):
     def special(self, name: str) -> Value:
         """A special register by name."""
         return self.row(SPECIAL_REGISTERS[name].type, special_row(name, 0, self.warp, self.runner))
-
-
-def _rounds(lanes: Any, addresses: Any) -> tuple[list[Any], Any]:
-    """(lane sets with distinct addresses, in the order in which lanes of one address take turns; for each lane the
-    one before it at its address, or itself).
-    """
-    rounds: list[Any] = []
-    before = np.arange(WARP_SIZE)
-    latest: dict[int, tuple[int, int]] = {}
-    for lane in np.flatnonzero(lanes).tolist():
-        number, before[lane] = latest.get(int(addresses[lane]), (0, lane))
-        latest[int(addresses[lane])] = number + 1, lane
-        if number == len(rounds):
-            rounds.append(np.zeros(WARP_SIZE, dtype=np.bool_))
-        rounds[number][lane] = True
-    return rounds, before

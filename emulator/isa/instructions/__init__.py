@@ -21,6 +21,7 @@ from emulator.isa.instructions import (  # noqa: F401
     integer_bits,
     load_store,
     logic_shift,
+    mbarrier,
     memory_order,
     miscellaneous,
     mixed_precision,

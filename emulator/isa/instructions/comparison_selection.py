@@ -69,12 +69,16 @@ def comparison(line: str, *, section: str, **types: Any) -> Callable[[Meaning], 
 
 
 OPERANDS: dict[str, Any] = {"d": "dtype", "a": "stype", "b": "stype"}
+# ptxas takes integer registers, but not .f16 ones, for a result of bf16 or bf16x2.
+BF16: dict[str, Any] = {**OPERANDS, "d": "u16", "dtype": "bf16", "section": "9.7.7.1"}
+BF16X2: dict[str, Any] = {**OPERANDS, "d": "u32", "dtype": "bf16x2", "section": "9.7.7.1"}
 
 
 @comparison("set.dtype.stype d, a, b", dtype="u32 s32 f32", stype=NUMBERS, **OPERANDS, section="9.7.6.1")
-@comparison("set.dtype.stype d, a, b", dtype="f16 bf16", stype=f"{NUMBERS} f16", **OPERANDS, section="9.7.7.1")
+@comparison("set.dtype.stype d, a, b", dtype="f16", stype=f"{NUMBERS} f16", **OPERANDS, section="9.7.7.1")
+@comparison("set.dtype.stype d, a, b", stype=f"{NUMBERS} f16", **BF16)
 @comparison("set.dtype.stype d, a, b", dtype="u16 s16 u32 s32", stype="f16 bf16", **OPERANDS, section="9.7.7.1")
-@comparison("set.dtype.stype d, a, b", dtype="bf16", stype="bf16", **OPERANDS, section="9.7.7.1")
+@comparison("set.dtype.stype d, a, b", stype="bf16", **BF16)
 def set_(ops: Ops, i: Variant, a: Value, b: Value, c: Value | None = None) -> Value:
     """d = all ones (1.0 for a float type) if (a CmpOp b) BoolOp c, else 0.
 
@@ -94,7 +98,8 @@ def set_(ops: Ops, i: Variant, a: Value, b: Value, c: Value | None = None) -> Va
 
 
 @comparison("set.dtype.stype d, a, b", dtype="f16x2 u32 s32", stype="f16x2", **OPERANDS, section="9.7.7.1")
-@comparison("set.dtype.stype d, a, b", dtype="bf16x2 u32 s32", stype="bf16x2", **OPERANDS, section="9.7.7.1")
+@comparison("set.dtype.stype d, a, b", dtype="u32 s32", stype="bf16x2", **OPERANDS, section="9.7.7.1")
+@comparison("set.dtype.stype d, a, b", stype="bf16x2", **BF16X2)
 def set_pair(ops: Ops, i: Variant, a: Value, b: Value, c: Value | None = None) -> Value:
     """d = in each half all ones (1.0 for a float type) if (a CmpOp b) BoolOp c, else 0.
 

@@ -1,0 +1,63 @@
+"""Changes of mbarrier objects as LLVM text: a loop over the executing lanes, the lowest first.
+
+Where a lane's change is not allowed, those of the lanes before it are taken back, last first, and the instruction is
+left to the reference engine, which makes the report.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.engines.native.atomics import count_change, pick, spill
+from emulator.engines.native.text import vector
+from emulator.isa.ops import U64, ObjectChange, Value
+
+if TYPE_CHECKING:
+    from emulator.engines.native.machine_ops import MachineOps
+
+WORDS, NUMBERS = vector("i64"), vector("i32")
+
+
+def update_text(ops: MachineOps, pointers: str, change: ObjectChange) -> Value:
+    """Change the objects at the pointers of the executing lanes; the words before, 0 in lanes off."""
+    places, out = spill(ops, vector("ptr"), pointers), spill(ops, WORDS, "zeroinitializer")
+    lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+    start, loop, body, good, done, undo = (ops.label() for _ in range(6))
+    rest, after = ops.emit_later(), ops.emit_later()
+    ops.lines += [f"  br label %{start}", f"{start}:", f"  br label %{loop}", f"{loop}:"]
+    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{good} ]")
+    more = ops.emit(f"icmp ne i32 {rest}, 0")
+    ops.lines += [f"  br i1 {more}, label %{body}, label %{done}", f"{body}:"]
+    lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
+    at = pick(ops, places, "ptr", lane)
+    old = ops.emit(f"load i64, ptr {at}, align 1")
+    changed, fault = change(Value(ops, U64, ops.spread("i64", old)))
+    new = ops.emit(f"extractelement {WORDS} {changed.data}, i32 {lane}")
+    wrong = ops.emit(f"icmp ne i32 {ops.emit(f'extractelement {NUMBERS} {fault.data}, i32 {lane}')}, 0")
+    ops.lines += [f"  br i1 {wrong}, label %{undo}, label %{good}", f"{good}:"]
+    ops.lines.append(f"  store i64 {new}, ptr {at}, align 1")
+    count_change(ops, "i64", old, new)
+    slot = ops.emit(f"getelementptr i64, ptr {out}, i32 {lane}")
+    ops.lines.append(f"  store i64 {old}, ptr {slot}")
+    less = ops.emit(f"sub i32 {rest}, 1")
+    ops.lines += [f"  {after} = and i32 {rest}, {less}", f"  br label %{loop}", f"{undo}:"]
+    _take_back(ops, places, out, ops.emit(f"xor i32 {lanes}, {rest}"))
+    ops.lines.append(f"{done}:")
+    return Value(ops, U64, ops.emit(f"load {WORDS}, ptr {out}, align 64"))
+
+
+def _take_back(ops: MachineOps, places: str, out: str, lanes: str) -> None:
+    """Write the words of some lanes as they were, the highest lane first, and leave."""
+    ops.leaves = True
+    start, loop, body = (ops.label() for _ in range(3))
+    rest, after = ops.emit_later(), ops.emit_later()
+    ops.lines += [f"  br label %{start}", f"{start}:", f"  br label %{loop}", f"{loop}:"]
+    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{body} ]")
+    more = ops.emit(f"icmp ne i32 {rest}, 0")
+    ops.lines += [f"  br i1 {more}, label %{body}, label %leave", f"{body}:"]
+    zeros = ops.intrinsic("llvm.ctlz.i32", "i32", [("i32", rest), ("i1", "true")])
+    lane = ops.emit(f"sub i32 31, {zeros}")
+    word = pick(ops, out, "i64", lane)
+    ops.lines.append(f"  store i64 {word}, ptr {pick(ops, places, 'ptr', lane)}, align 1")
+    bit = ops.emit(f"shl i32 1, {lane}")
+    ops.lines += [f"  {after} = xor i32 {rest}, {bit}", f"  br label %{loop}"]
