@@ -31,6 +31,7 @@ SAMPLES = [
     "cuda/softmax",
     "cuda/top_k",
     "moe/expert_histogram",
+    "moe/ring_of_stages",
     "moe/router",
     "triton/rms_norm",
 ]
@@ -42,6 +43,7 @@ RANDOM = [
     "cuda/softmax",
     "cuda/top_k",
     "moe/expert_histogram",
+    "moe/ring_of_stages",
     "moe/router",
     "triton/rms_norm",
 ]

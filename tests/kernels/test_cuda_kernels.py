@@ -11,7 +11,6 @@ from tests.kernels.gpu import Gpu
 ALL = programs.PROGRAMS
 # Kernels with instructions of later milestones, and the first that is refused: once it is executed, these must pass.
 LATER = {("tensor_cores", arch): "wmma" for arch in regenerate.ARCHS}
-LATER |= {("block_barrier", arch): "mbarrier" for arch in ("sm_80", "sm_90")}
 LATER[("clusters", "sm_90")] = "barrier.cluster"
 OTHER_ARCHS = [pytest.param(arch, marks=pytest.mark.slow) for arch in ("sm_75", "sm_80")]
 
