@@ -226,6 +226,31 @@ def test_an_indirect_call_to_nowhere_is_a_fault() -> None:
     assert "0x00000008" in report(caught.value)
 
 
+def test_a_thousand_branches_by_a_table() -> None:
+    """Every lane goes its own way, 40 times; where it comes by it adds the place's number."""
+    labels = [f"L{n}" for n in range(9)]
+    places = "".join(f"{label}: mad.lo.u32 %r0, %r0, 31, {n}; bra NEXT;" for n, label in enumerate(labels))
+    body = f"""
+        mov.u32 %r0, 0; mov.u32 %r1, 0;
+    table: .branchtargets {", ".join(labels)};
+    AGAIN:
+        mad.lo.u32 %r2, %l, 7, %r1; mul.lo.u32 %r2, %r2, %r2; rem.u32 %r2, %r2, 9;
+        brx.idx %r2, table;
+        {places}
+    NEXT:
+        add.u32 %r1, %r1, 1; setp.lt.u32 %p0, %r1, 40;
+    @%p0 bra AGAIN;
+        st.global.u32 [%mine], %r0;
+    """
+    wanted = []
+    for lane in range(32):
+        total = 0
+        for step in range(40):
+            total = (total * 31 + (lane * 7 + step) ** 2 % 9) % 2**32
+        wanted.append(total)
+    assert list(run(body)) == wanted
+
+
 def test_a_branch_beyond_its_table_is_a_fault() -> None:
     body = """
         mov.u32 %r0, 2;

@@ -1,5 +1,6 @@
 """State spaces, generic addresses, variables and parameters, as kernels see them (manual, chapter 5 and 6.4)."""
 
+import random
 import struct
 
 import numpy as np
@@ -74,6 +75,62 @@ def test_generic_addresses_reach_all_spaces_and_come_back() -> None:
     """
     got = run(body, 5000, parameters=".param .u32 number", before=".const .b32 c[2] = {1, 70000};")
     assert list(got) == [101 * lane + 8 + 5000 + 70000 for lane in range(32)]
+
+
+OFFSETS = {"global": 0, "const": 0, "param": 0x6D << 40, "local": 0x6E << 40, "shared": 0x6F << 40}
+DEVICE = 0x70 << 40, (0x70 << 40) + (64 << 30)  # of which the last 64 MiB are .const
+
+
+def spaces_of(address: int) -> set[str]:
+    """The spaces whose windows hold a generic address, on a system of one device and in a CTA without a cluster."""
+    window, offset = address >> 32, address & 0xFFFF_FFFF
+    if DEVICE[0] <= address < DEVICE[1]:
+        return {"const"} if address >= DEVICE[1] - (64 << 20) else {"global"}
+    if window == 0x6F00:
+        return {"shared", "shared::cluster"} if offset < 1 << 24 else {"shared::cluster"}
+    if window == 0x6D00:
+        return {"param", "global"}
+    return {"local"} if window == 0x6E00 else {"global"} if address >> 40 == 0x6C else set()
+
+
+def test_a_thousand_addresses_of_all_windows() -> None:
+    """isspacep tells the windows apart; cvta adds a window's start, and takes it away again."""
+    spaces = ["const", "global", "local", "shared", "shared::cluster", "param"]
+    choice = random.Random(1)
+    borders = [at << 40 for at in range(0x6B, 0x72)] + [n + (1 << 32) for n in OFFSETS.values()] + list(DEVICE)
+    borders += [DEVICE[1] - (64 << 20), (0x6F << 40) + (1 << 24), 0, 1 << 63]
+    addresses = [(border + step) % 2**64 for border in borders for step in (-1, 0, 1, 4096)]
+    while len(addresses) < 1024:
+        addresses.append((choice.choice(borders) + choice.getrandbits(choice.randrange(1, 40))) % 2**64)
+    tests = "".join(
+        f"isspacep.{s} %p0, %a; selp.u32 %r1, {1 << n}, 0, %p0; or.b32 %r0, %r0, %r1;\n" for n, s in enumerate(spaces)
+    )
+    moves = "".join(
+        f"cvta.{s}.u64 %b, %a; st.global.u64 [%out+{16 * n + 8}], %b;\n"
+        f"cvta.to.{s}.u64 %b, %a; st.global.u64 [%out+{16 * n + 16}], %b;\n"
+        for n, s in enumerate(OFFSETS)
+    )
+    text = f"""
+        .version 8.8
+        .target sm_90a
+        .address_size 64
+        .visible .entry k (.param .u64 in, .param .u64 out)
+        {{
+            .reg .b64 %in, %out, %a, %b; .reg .b32 %r<4>; .reg .pred %p<2>;
+            ld.param.u64 %in, [in]; ld.param.u64 %out, [out];
+            mov.u32 %r2, %ctaid.x; mov.u32 %r3, %tid.x; mad.lo.u32 %r2, %r2, 32, %r3;
+            mad.wide.u32 %in, %r2, 8, %in; mad.wide.u32 %out, %r2, 88, %out;
+            ld.global.u64 %a, [%in]; mov.u32 %r0, 0;
+            {tests} st.global.u32 [%out], %r0;
+            {moves} ret;
+        }}"""
+    out = np.zeros((len(addresses), 11), np.uint64)
+    with System() as system:
+        kernel = ObjectCode.from_ptx(text).get_kernel("k")
+        kernel[len(addresses) // 32, 32](np.array(addresses, np.uint64), out, device=system.device(0))
+    for address, (mask, *moved) in zip(addresses, out.tolist(), strict=True):
+        assert {s for n, s in enumerate(spaces) if mask >> n & 1} == spaces_of(address), hex(address)
+        assert moved == [(address + step) % 2**64 for n in OFFSETS.values() for step in (n, -n)], hex(address)
 
 
 def test_each_lane_of_a_generic_access_may_reach_another_space() -> None:

@@ -132,6 +132,22 @@ def test_order_and_caches_change_no_value(opcode: str) -> None:
     assert out.tobytes() == data
 
 
+@pytest.mark.parametrize("name", SCALARS)
+def test_ldu_is_a_load(name: str) -> None:
+    """Scalars, and vectors of two and four, by global and by generic addresses; 32 lanes each."""
+    kind, data = TYPES[name], random_bytes(name + "ldu", 1024)
+    prefix = {"f32": "f", "f64": "d"}.get(name, NAMES[kind.width])
+    for opcode, count in [("ldu.global", 1), ("ldu", 1), ("ldu.global", 2), ("ldu", 2), ("ldu", 4)]:
+        if count * kind.width <= 128:
+            vector, out = f".v{count}" * (count > 1), output(1024)
+            registers = f"{{{', '.join(f'%{prefix}{n}' for n in range(count))}}}" if vector else f"%{prefix}1"
+            body = f"""mul.wide.u32 %n, %lane, {count * kind.bytes}; add.u64 %in, %in, %n; add.u64 %out, %out, %n;
+                {opcode}{vector}.{name} {registers}, [%in]; st.global{vector}.{name} [%out], {registers};"""
+            run(body, np.frombuffer(data, np.uint8).copy(), out)
+            size = 32 * count * kind.bytes
+            assert out.tobytes()[:size] == data[:size]
+
+
 @pytest.mark.parametrize("address", ["[%in].unified", "[%in]"])
 def test_unified_addresses(address: str) -> None:
     out = np.zeros(1, np.uint32)

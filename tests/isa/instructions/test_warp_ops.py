@@ -63,7 +63,7 @@ def test_vote(mask: int) -> None:
     for a in (
         [0] * 32,
         [1] * 32,
-        *([choice.getrandbits(1) for _ in WARP] for _ in range(8)),
+        *([choice.getrandbits(1) for _ in WARP] for _ in range(12)),
         [mask >> k & 1 for k in WARP],
     ):
         votes = [a[lane] for lane in participants(mask)]
@@ -112,7 +112,7 @@ REDUCTIONS: dict[str, Callable[[int, int], int]] = {
 )
 def test_redux(opcode: str, mask: int) -> None:
     operation, _, name = opcode.partition(".")
-    for start in range(0, 256, 32):
+    for start in range(0, 416, 32):
         a = samples([TYPES[name]], opcode)[0][start : start + 32]
         numbers = [number(a[lane], TYPES[name]) for lane in participants(mask)]
         wanted = reduce(REDUCTIONS[operation], numbers) & 0xFFFFFFFF
@@ -120,7 +120,8 @@ def test_redux(opcode: str, mask: int) -> None:
 
 
 def test_activemask_and_elect() -> None:
-    for mask in MASKS:
+    choice = random.Random(0)
+    for mask in (*MASKS, *(choice.getrandbits(32) | 1 << choice.randrange(32) for _ in range(64))):
         assert run("activemask.b32", mask, sync=False)[0] == [mask] * 32
         lowest = participants(mask)[0]
         d, p = run("elect.sync", mask)
