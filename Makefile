@@ -20,7 +20,7 @@ help:
 	@echo "make test-slow  the slow ones"
 	@echo "make check      formatting, lint, types, layers"
 	@echo "make format     format the code and mend what lint can mend"
-	@echo "make bench      the benchmarks"
+	@echo "make bench      the benchmarks (ARGS=--write puts them into docs/benchmarks.md)"
 	@echo "make regen      compile the tests' CUDA and Triton kernels again (needs nvcc 13.0, Triton 3.9)"
 	@echo "make clean      remove the environment and all caches"
 
@@ -58,7 +58,8 @@ format: $(VENV)/dev.stamp
 	$(RUN) -m ruff check --fix .
 
 bench: $(VENV)/dev.stamp
-	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+	$(RUN) tests/benchmarks/bench_parse.py
+	$(RUN) tests/benchmarks/bench_native.py $(ARGS)
 
 regen: $(VENV)/dev.stamp
 	$(RUN) -m tests.kernels.regenerate $(ARGS)

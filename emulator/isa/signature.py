@@ -30,6 +30,7 @@ A video operand `a{.asel}` has a selector, whose keyword lists what it admits as
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -174,6 +175,7 @@ class Signature:
         """The first dotted part that no slot admits, for messages."""
         return next((part for part in parts if not any(part in slot.values for slot in self.slots)), None)
 
+    @functools.cached_property
     def operand_counts(self) -> tuple[int, int]:
         """The least and the greatest number of operands."""
         optional = sum(isinstance(spec, OperandSpec) and spec.optional for spec in self.operands)

@@ -36,13 +36,13 @@ def parse(text: str | bytes | Source, name: str = "<text>") -> Module:
     decoder's business.
     """
     source = read_source(text, name)
-    with _collector_paused():
+    with collector_paused():
         return _ModuleParser(source).module()
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Nodes make no cycles, so a collection during a parse is wasted time."""
+def collector_paused() -> Iterator[None]:
+    """Nodes and instructions make no cycles, so a collection while they are made is wasted time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -43,6 +43,9 @@ class Mismatch(Exception):
         self.depth, self.help, self.label = depth, help, label
 
 
+NO_REGISTER = frozenset(("vec", "immediate", "static"))  # what an operand has that is more or less than a register
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the operands of one instruction are bound in."""
@@ -60,6 +63,11 @@ def bind(context: Context, spec: OperandSpec, node: nodes.Operand) -> Operand:
         return _bind_labels(context, spec, node)
     kind = context.variant.operand_type(spec)
     assert kind is not None, f"{context.variant.entry.signature.line}: {spec.name} has no type"
+    if type(node) is nodes.Name and node.component is None and spec.count <= 1 and spec.flags.isdisjoint(NO_REGISTER):
+        found = context.scope.find(node.name)
+        if type(found) is Register:  # the common case first
+            check_register(context.variant, spec, found, kind)
+            return Operand(spec.name, kind, found)
     negated = False
     if isinstance(node, nodes.Not):
         if not spec.negatable:

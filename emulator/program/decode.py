@@ -37,7 +37,10 @@ def decode(node: nodes.Instruction, pc: int, scope: Scope, function: FunctionInf
             if worst is None or mismatch.depth > worst.depth:
                 worst = mismatch
             continue
-        check_requirements(instruction.variant, node, linker)
+        known = node.opcode, variant.entry.signature.line
+        if known not in linker.allowed:
+            check_requirements(instruction.variant, node, linker)
+            linker.allowed.add(known)
         if guard is not None and node.guard is not None:
             instruction.guard, instruction.guard_negated = guard, node.guard.negated
         return instruction
@@ -51,7 +54,7 @@ def _bind(
     entry = variant.entry
     if entry.mnemonic == "call":
         return calls.bind_call(variant, node, pc, scope, function, linker)
-    least, most = entry.signature.operand_counts()
+    least, most = entry.signature.operand_counts
     if not least <= len(node.operands) <= most:
         expected = str(least) if least == most else f"{least} to {most}"
         plural = "" if expected == "1" else "s"

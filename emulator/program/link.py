@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError, Span
 from emulator.isa.registry import Requirement
 from emulator.parse import nodes
+from emulator.parse.parser import collector_paused
 from emulator.program import flow
 from emulator.program.decode import decode
 from emulator.program.instruction import FRAME_ALIGN, FunctionInfo, Instruction, Program
@@ -28,7 +29,8 @@ RECURSION_STACK = 64 << 10
 
 def link(module: nodes.Module, name: str) -> Program:
     """Link a kernel, or a function as if it were one; PtxError with every error found."""
-    return Linker(module).link(name)
+    with collector_paused():
+        return Linker(module).link(name)
 
 
 class Linker:
@@ -43,6 +45,7 @@ class Linker:
         self.errors: list[Diagnostic] = []
         self.shared: dict[str, Storage] = {}
         self.statics: dict[str, Storage] = {}
+        self.allowed: set[tuple[str, str]] = set()  # opcodes and syntax lines that the module's target has
         self.shared_bytes = 0
         self.shared_align = 16
         self.nodes = module.functions

@@ -101,7 +101,7 @@ def test_no_two_lines_mean_the_same() -> None:
 def shape(variant: Variant) -> tuple[object, ...]:
     signature = variant.entry.signature
     kinds = [(spec.kind, variant.operand_type(spec)) for spec in flat_operands(signature.operands)]
-    return signature.operand_counts(), tuple(kinds)
+    return signature.operand_counts, tuple(kinds)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.signature.line)

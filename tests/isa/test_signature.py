@@ -115,7 +115,7 @@ def test_pairs_negation_and_optional_operands() -> None:
     assert not elect.second_optional
     barrier = signature("bar.sync a{, b}", a="u32", b="u32")
     assert [spec.optional for spec in operands(barrier)] == [False, True]
-    assert barrier.operand_counts() == (1, 2)
+    assert barrier.operand_counts == (1, 2)
 
 
 def test_addresses_and_vectors() -> None:

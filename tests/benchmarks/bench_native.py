@@ -1,0 +1,322 @@
+"""The native engine against plain C and against the reference engine: the table of docs/benchmarks.md.
+
+    python tests/benchmarks/bench_native.py [--write] [--rounds N] [KERNEL ...]
+
+CPU time of one core, medians of rounds in which the C code and the emulator take turns.  The results of every kernel
+are checked.  --write puts the table and the figures into docs/benchmarks.md and docs/benchmarks.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+from emulator import LaunchConfig, ObjectCode, System, launch  # noqa: E402
+from emulator.engines.native.compiler import host_features  # noqa: E402
+from emulator.engines.native.library import library  # noqa: E402
+from emulator.machine.warp import HEADER_BYTES  # noqa: E402
+from tests.benchmarks.bound import compile_bound  # noqa: E402
+from tests.benchmarks.five_kernels import WORKLOADS, Launch, Port, Workload  # noqa: E402
+from tests.benchmarks.long_kernel import long_kernel  # noqa: E402
+
+GOALS = {  # C function -> how many times its time a kernel may take
+    "vecadd": 10, "alu_simd": 14, "sgemm_ikj": 10, "reduce_tree": 20, "mandel_simd": 14,
+    "alu_scalar": 1, "mandel_scalar": 1.2, "sgemm_tiled": 1,
+}  # fmt: skip
+AVX2 = "+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,-avx512f"
+PAGE, FIGURES = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.json"
+BEGIN, END = "<!-- table: made by make bench ARGS=--write -->", "<!-- end of the table -->"
+Figures = dict[str, Any]
+
+
+def timed(run: Callable[[], None]) -> float:
+    """CPU seconds of one call."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def interleaved(runs: list[Callable[[], None]], rounds: int) -> list[float]:
+    """The median CPU time of each, all of them once a round."""
+    for run in runs:
+        run()
+    times = [[timed(run) for run in runs] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def kernel_figures(workload: Workload, rounds: int) -> Figures:
+    """One kernel: its time, that of C, what a warp takes; AssertionError if a result is wrong."""
+    system = System(engine="native")
+    mine = Launch(workload, system)
+    bound = compile_bound()
+    ports = [Port(workload, bound, name) for name in workload.bounds] if bound else []
+    mine.run()
+    before = system.runner.time
+    mine.run()
+    instructions = system.runner.time - before
+    seconds, *theirs = interleaved([mine.run, *(port.run for port in ports)], rounds)
+    results = mine.results()
+    assert workload.check(results), f"{workload.name}: wrong results"
+    if ports and workload.exact:
+        same = all(
+            (a.view(np.uint32) == b.view(np.uint32)).all() for a, b in zip(results, ports[0].outputs, strict=True)
+        )
+        assert same, f"{workload.name}: other bits than {workload.bounds[0]}"
+    program = mine.kernel.code.program(workload.name, system.contract)
+    found: Figures = {"seconds": seconds, "warp_instructions": instructions, "ns": seconds / instructions * 1e9}
+    found["c"] = {name: {"seconds": t, "ratio": seconds / t} for name, t in zip(workload.bounds, theirs, strict=False)}
+    found["warp_bytes"] = HEADER_BYTES + program.row_bytes + program.constant_bytes
+    return found
+
+
+def reference_ratio(workload: Workload, native_ns: float) -> float:
+    """How many times longer the reference engine takes an instruction, on the kernel scaled down; same results."""
+    results, system = [], System(engine="native")
+    for engine in ("native", "reference"):
+        system = System(engine=engine)
+        mine = Launch(workload, system, small=True)
+        start = time.process_time()
+        mine.run()
+        spent = time.process_time() - start
+        results.append([array.tobytes() for array in mine.results()])
+    assert results[0] == results[1], f"{workload.name}: the engines differ"
+    return spent / system.runner.time * 1e9 / native_ns
+
+
+def child(code: str, **environment: str) -> float:
+    """The CPU time of a Python process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**os.environ, **environment})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+START = """
+from tests.benchmarks.five_kernels import WORKLOADS, Launch
+from emulator import System
+for workload in WORKLOADS[:{count}]:
+    Launch(workload, System(engine="native"), small=True).run()
+"""
+FIRST = """
+import numpy
+from pathlib import Path
+from emulator import LaunchConfig, ObjectCode, System, launch
+with System(engine="native") as system:
+    device = system.device(0)
+    a = device.zeros(1024, numpy.float32)
+    kernel = ObjectCode.from_ptx(Path("tests/data/bench/vecadd.ptx")).get_kernel("vecadd")
+    launch(device.default_stream, LaunchConfig(4, block=256), kernel, a, a, a, numpy.int32(1024))
+    device.sync()
+"""
+
+
+def start_figures() -> Figures:
+    """CPU time of a process with an empty cache over the five kernels, and with a full one to the end of a launch."""
+    with tempfile.TemporaryDirectory() as folder:
+        cold = child(START.format(count=5), PTXEMU_CACHE=folder)
+    child(FIRST)
+    return {"cold": cold, "warm": statistics.median(child(FIRST) for _ in range(5))}
+
+
+def long_figures() -> Figures:
+    """A kernel of 20,000 instructions: parse and link, and the time of an instruction."""
+    text = long_kernel(20_000).encode()
+    parse, link = [], []
+    for _ in range(3):
+        start = time.process_time()
+        code = ObjectCode.from_ptx(text)
+        middle = time.process_time()
+        kernel = code.get_kernel("long")
+        code.program("long")
+        parse.append(middle - start)
+        link.append(time.process_time() - middle)
+    system = System(engine="native")
+    device = system.device(0)
+    out = device.zeros(64 * 256, np.uint32)
+
+    def run() -> None:
+        launch(device.default_stream, LaunchConfig(64, block=256), kernel, out)
+        device.sync()
+
+    first = timed(run)
+    before = system.runner.time
+    seconds = statistics.median(timed(run) for _ in range(3))
+    count = (system.runner.time - before) / 3
+    records = first - seconds
+    return {"parse": statistics.median(parse), "link": statistics.median(link), "records": records,
+            "ns": seconds / count * 1e9}  # fmt: skip
+
+
+def counter_ratio(name: str) -> float:
+    """How many times longer a kernel takes while counters are kept."""
+    from emulator.observers.counters import Counters
+
+    workload = next(w for w in WORKLOADS if w.name == name)
+    plain = Launch(workload, System(engine="native"), small=True)
+    counted = Launch(workload, System(engine="native", observers=[Counters()]), small=True)
+    mine, theirs = interleaved([plain.run, counted.run], 3)
+    return theirs / mine
+
+
+def dirty_cost() -> float:
+    """What marking pages costs vecadd: a process with and one without, in parts of the time without."""
+    code = """
+import statistics, sys, time
+from emulator import System
+from emulator.engines.native.patterns import Pattern
+from tests.benchmarks.five_kernels import WORKLOADS, Launch
+if {off}:
+    Pattern._mark_dirty = lambda self, one: None
+mine = Launch(WORKLOADS[0], System(engine="native"))
+mine.run()
+times = []
+for _ in range(9):
+    start = time.process_time(); mine.run(); times.append(time.process_time() - start)
+print(statistics.median(times))
+"""
+    found = []
+    for off in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([sys.executable, "-c", code.format(off=off)], cwd=ROOT, check=True, text=True,
+                                  capture_output=True, env={**os.environ, "PTXEMU_CACHE": folder})  # fmt: skip
+        found.append(float(done.stdout))
+    return found[0] / found[1] - 1
+
+
+def feature_times(features: str, rounds: int) -> Figures:
+    """The kernels' times with other CPU features."""
+    import emulator.engines.native.engine as engine
+
+    usual = engine.library
+    try:
+        engine.library = lambda _=None: library(features)  # type: ignore[assignment]
+        found = {}
+        for workload in WORKLOADS:
+            mine = Launch(workload, System(engine="native"))
+            found[workload.name] = interleaved([mine.run], rounds)[0]
+            assert workload.check(mine.results()), f"{workload.name}: wrong results"
+        return found
+    finally:
+        engine.library = usual
+
+
+def thread_figures(bound: Any, rounds: int) -> Figures:
+    """The wall-clock gain of two threads, and that of C."""
+    found = {}
+    for workload in WORKLOADS:
+        if workload.name not in ("alu", "sgemm", "mandel"):
+            continue
+        port = Port(workload, bound, workload.bounds[0])
+        mine = [Launch(workload, System(engine="native", jobs=jobs)) for jobs in (1, 2)]  # type: ignore[call-arg]
+        walls: list[list[float]] = [[], [], [], []]
+        for _ in range(rounds + 1):
+            for number, run in enumerate((mine[0].run, mine[1].run, port.run, port.run)):
+                bound.omp_set_num_threads(2 if number == 3 else 1)
+                start = time.perf_counter()
+                run()
+                walls[number].append(time.perf_counter() - start)
+        one, two, c_one, c_two = (statistics.median(times[1:]) for times in walls)
+        found[workload.name] = {"gain": one / two, "c": c_one / c_two}
+    bound.omp_set_num_threads(1)
+    return found
+
+
+def measure(names: list[str], rounds: int) -> Figures:
+    """Everything, or only the kernels that are named."""
+    found: Figures = {"kernels": {}}
+    for workload in WORKLOADS:
+        if not names or workload.name in names:
+            figures = found["kernels"][workload.name] = kernel_figures(workload, rounds)
+            figures["reference"] = reference_ratio(workload, figures["ns"])
+            print(_kernel_row(workload.name, figures), flush=True)
+    if names:
+        return found
+    found["start"], found["long"] = start_figures(), long_figures()
+    found["counters"] = {name: counter_ratio(name) for name in ("alu", "vecadd")}
+    found["dirty"] = dirty_cost()
+    if "+avx512f" in host_features().split(","):
+        found["avx2"] = feature_times(AVX2, rounds)
+    bound = compile_bound()
+    if bound is not None:
+        found["compiler"] = bound.compiler
+        if "jobs" in System.__init__.__annotations__:
+            found["threads"] = thread_figures(bound, rounds)
+    return found
+
+
+def _kernel_row(name: str, figures: Figures) -> str:
+    ratios = [f"{c['ratio']:.1f} x `{port}`" + (f" (goal {GOALS[port]})" if port in GOALS else "")
+              for port, c in figures["c"].items()]  # fmt: skip
+    size = f"{figures['warp_bytes'] / 1024:.1f} KB"
+    return (f"| {name} | {figures['seconds'] * 1e3:.2f} ms | {figures['ns']:.2f} ns | {', '.join(ratios)} | "
+            f"{figures['reference']:,.0f} x | {size} |")  # fmt: skip
+
+
+def table(found: Figures) -> str:
+    """The figures as Markdown."""
+    rows = ["| kernel | CPU time | a warp instruction | against C | the reference engine takes | a warp |",
+            "|---|---|---|---|---|---|"]  # fmt: skip
+    rows += [_kernel_row(name, figures) for name, figures in found["kernels"].items()]
+    long, start = found["long"], found["start"]
+    rows += ["", "| measure | result | goal |", "|---|---|---|"]
+    rows.append(f"| five kernels, small, from an empty cache: CPU time of the process | {start['cold']:.2f} s | 3 s |")
+    rows.append(f"| a process from its start to the end of its first launch, warm | {start['warm']:.2f} s | 0.6 s |")
+    total = long["parse"] + long["link"]
+    rows.append(
+        f"| 20,000 instructions: parse + link | {long['parse']:.2f} + {long['link']:.2f} = {total:.2f} s | 0.5 s |"
+    )
+    rows.append(f"| 20,000 instructions: records, before the first launch | {long['records']:.2f} s | |")
+    rows.append(f"| 20,000 instructions: a warp instruction | {long['ns']:.1f} ns | 15 ns |")
+    rows.append(f"| marking dirty pages, vecadd | {found['dirty'] * 100:+.0f} % | |")
+    rows += [f"| counters on, {name}, small | {ratio:,.1f} x | |" for name, ratio in found["counters"].items()]
+    for name, seconds in found.get("avx2", {}).items():
+        plain = found["kernels"][name]["seconds"]
+        rows.append(f"| {name} with AVX2 alone | {seconds * 1e3:.2f} ms, {seconds / plain:.2f} x | |")
+    for name, two in found.get("threads", {}).items():
+        share = two["gain"] / two["c"]
+        gain = f"{two['gain']:.2f} x (C: {two['c']:.2f} x), {share:.2f} of C"
+        rows.append(f"| {name} on two threads, wall clock | {gain} | 0.85 |")
+    machine = f"{platform.machine()}, Python {platform.python_version()}, {found.get('compiler', 'no C compiler')}"
+    return "\n".join(["", f"Measured on: {machine}.", "", *rows, ""])
+
+
+def write(found: Figures) -> None:
+    """Put the table into the page and the figures beside it."""
+    text = PAGE.read_text()
+    head, _, rest = text.partition(BEGIN)
+    PAGE.write_text(f"{head}{BEGIN}\n{table(found)}\n{END}{rest.partition(END)[2]}")
+    FIGURES.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    """Measure, print, and write if asked to."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("kernels", nargs="*")
+    options = parser.parse_args()
+    found = measure(options.kernels, options.rounds)
+    if not options.kernels:
+        print(table(found))
+        if options.write:
+            write(found)
+
+
+if __name__ == "__main__":
+    main()
