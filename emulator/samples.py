@@ -8,6 +8,7 @@
 //! tolerance: out rtol=1e-6 atol=0              without it an output is equal bit by bit
 //! prints:    "Hello from lane 0"               the lines of vprintf, in order, one directive each
 //! devices:   4                                 the kernel is launched on each of so many devices
+//! fails:     out  31 of 32 differ              a bug was planted: how that output's line begins, or a fault's code
 
 With `devices` the first axis of every array counts them: each device gets its own row.  Among the launch's arguments
 `device` is then the device's number, and `multicast x` the multimem address of all rows of x.
@@ -45,6 +46,7 @@ _HELP = {
     "prints": 'the line between double quotes, such as "Hello from lane 0"',
     "reference": "such as reference.py:expected",
     "devices": "a number, such as 4",
+    "fails": "such as out  31 of 32 differ, or PTX-M0101",
 }
 _MULTICAST = "multicast "
 
@@ -83,6 +85,7 @@ class Sample:
     tolerances: dict[str, Tolerance] = field(default_factory=dict)
     prints: tuple[str, ...] = ()
     devices: int | None = None
+    fails: str = ""
 
     @property
     def device_count(self) -> int:
@@ -219,6 +222,7 @@ class _Reader:
             self.tolerances,
             tuple(self.prints),
             self._devices(),
+            self.once["fails"]["text"] if "fails" in self.once else "",
         )
 
     def _devices(self) -> int | None:
@@ -248,7 +252,7 @@ class _Reader:
             self._tolerance(match)
         elif key in self.once or key in self.arguments:
             self._refuse(f"{key} is given twice", match)
-        elif key in ("title", "launch", "reference", "devices"):
+        elif key in ("title", "launch", "reference", "devices", "fails"):
             self.once[key] = match
         else:
             self._argument(key, text)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emulator import ObjectCode, System, samples
-from emulator.errors import UsageError
+from emulator.errors import KernelFault, UsageError
 from emulator.samples import Tolerance, compare, compare_lines
 
 SAMPLES = [
@@ -47,13 +47,18 @@ RANDOM = [
     "moe/router",
     "triton/rms_norm",
 ]
+FAULTS = {  # a planted bug, and the line that should stand there
+    "faults/expert_load": ("    bar.sync        0;\nHALVE:\n", "HALVE:\n    bar.sync        0;\n"),
+    "faults/gate_softmax": ("%sum, 0, 0x1f,", "%sum, 0, 0x181f,"),
+    "faults/gather_rows": ("setp.gt.u32", "setp.ge.u32"),
+}
 HAND_WRITTEN_COURSE = [name for name in SAMPLES if name[0] == "0"]
 
 
 def test_these_are_the_samples(checkout: Path):
-    assert samples.names() == SAMPLES
+    assert samples.names() == sorted([*SAMPLES, *FAULTS])
     readme = (checkout / "ptx_samples" / "README.md").read_text()
-    assert sorted(re.findall(r"^\| `([\w/]+)` \|", readme, re.MULTILINE)) == SAMPLES
+    assert sorted(re.findall(r"^\| `([\w/]+)` \|", readme, re.MULTILINE)) == samples.names()
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -65,6 +70,40 @@ def test_gives_what_it_says(name):
     assert len(result.comparisons) >= 1
 
 
+def failure_of(sample: samples.Sample, seed: int = 0) -> str:
+    """How a sample fails: the line of the first wrong output or the code of the fault; nothing if it is right."""
+    with System(sample.device_count, seed=seed) as system:
+        try:
+            result = samples.run_sample(sample, system, seed)
+        except KernelFault as fault:
+            return fault.diagnostic.code
+    return next((line for line, check in zip(result.lines(), result.comparisons, strict=True) if not check.equal), "")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_only_faults_fail(name):
+    assert samples.find(name).fails == ""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_planted_bug_fails_as_it_says(name, seed):
+    sample = samples.find(name)
+    assert sample.fails
+    assert failure_of(sample, seed).startswith(sample.fails)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_mended_bug_does_not_fail(name, tmp_path: Path):
+    sample = samples.find(name)
+    shutil.copytree(Path(str(sample.folder)), tmp_path, dirs_exist_ok=True)
+    path = tmp_path / Path(str(sample.path)).name
+    old, new = FAULTS[name]
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert failure_of(samples.read(path, tmp_path, name)) == ""
+
+
 @pytest.mark.parametrize("name", RANDOM)
 def test_other_random_numbers_give_what_the_reference_says(name):
     sample = samples.find(name)
@@ -74,7 +113,7 @@ def test_other_random_numbers_give_what_the_reference_says(name):
     assert any(spec.fill.startswith("random") for spec in result.sample.arguments.values())
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", [*SAMPLES, *FAULTS])
 def test_is_legal_ptx(name, checkout: Path, tmp_path: Path):
     """By NVIDIA's assembler where it is installed, always by our own decoder."""
     path = checkout / "ptx_samples" / f"{name}.ptx"
@@ -85,7 +124,7 @@ def test_is_legal_ptx(name, checkout: Path, tmp_path: Path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", HAND_WRITTEN_COURSE)
+@pytest.mark.parametrize("name", [*HAND_WRITTEN_COURSE, *FAULTS])
 def test_a_lesson_is_short(name, checkout: Path):
     lines = (checkout / "ptx_samples" / f"{name}.ptx").read_text().splitlines()
     assert len(lines) <= 60
@@ -131,6 +170,7 @@ def test_reads_every_directive(tmp_path):
 //! y:         bf16[4] = ones == [1, 2, 3, 4]
 //! reference: reference.py:f
 //! tolerance: y rtol=1e-2 atol=0
+//! fails:     x  6 of 6 differ
 //! prints:    "a: "b""
 //! prints:    ""
 """
@@ -145,6 +185,7 @@ def test_reads_every_directive(tmp_path):
     assert expected["y"].tolist() == [1, 2, 3, 4]
     assert expected["y"].dtype == ml_dtypes.bfloat16
     assert sample.tolerances == {"y": Tolerance(1e-2, 0)}
+    assert sample.fails == "x  6 of 6 differ"
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,14 @@ def page(sample: Sample) -> Iterator[str]:
         yield f"checks  against {sample.reference}{_tolerances(sample)}"
     for line in sample.prints:
         yield f"prints  {line}"
+    if sample.fails:
+        yield f"fails   {sample.fails}"
     lesson = lesson_of(sample.path.read_text(encoding="utf-8"))
     if lesson:
         yield ""
         yield from lesson
     yield ""
-    yield f"ptxemu run {sample.name}"
+    yield f"ptxemu {'debug' if sample.fails else 'run'} {sample.name}"
 
 
 def _tolerances(sample: Sample) -> str:
@@ -114,6 +116,7 @@ def to_json(sample: Sample) -> dict[str, Any]:
         "shmem_size": sample.launch.shmem_size,
         "devices": sample.device_count,
         "launch": launch_text(sample),
+        "fails": sample.fails or None,
         "arguments": {name: spec.text.strip() for name, spec in sample.arguments.items()},
         "lesson": "\n".join(lesson_of(sample.path.read_text(encoding="utf-8"))),
     }

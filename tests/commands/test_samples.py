@@ -40,6 +40,12 @@ def test_a_page_says_how_outputs_are_checked() -> None:
     assert "prints  Hello from thread 0 of CTA 0, 0.0 percent done\n" in run("hello_vprintf")
 
 
+def test_a_page_says_how_a_planted_bug_fails() -> None:
+    page = run("gather_rows")
+    assert "fails   PTX-M0101\n" in page
+    assert page.endswith("ptxemu debug faults/gather_rows\n")
+
+
 def test_json() -> None:
     rows = json.loads(run("--json"))
     assert [row["name"] for row in rows] == samples.names()
@@ -47,6 +53,7 @@ def test_json() -> None:
     assert row in rows
     assert row["launch"] == "vector_add<<<4, 64>>>(a, b, c, 250)"
     assert (row["kernel"], row["grid"], row["block"], row["shmem_size"]) == ("vector_add", [4], [64], 0)
+    assert (row["fails"], json.loads(run("gather_rows", "--json"))["fails"]) == (None, "PTX-M0101")
     assert row["arguments"] == {"a": "f32[250] = arange", "b": "f32[250] = arange(1000, -1)", "c": "f32[250]"}
 
 
