@@ -315,12 +315,30 @@ class _Reader:
         raise UsageError(Diagnostic("PTX-L0107", "usage", message, self.source, labels, help=help))
 
 
-def run_sample(sample: Sample, system: System, seed: int = 0, wait: Callable[[], None] | None = None) -> SampleResult:
-    """Run a sample on a system and compare its outputs and what it printed. Raises kernel faults.
+@dataclass(frozen=True)
+class StartedSample:
+    """A sample that has been launched: its inputs, and where they lie."""
 
-    It runs on device 0, or on as many as its `devices` say.  wait: called to run what was launched, instead of
-    `system.sync`.
-    """
+    sample: Sample
+    seed: int
+    inputs: dict[str, Any]
+    placed: PlacedArguments
+
+    def result(self, printed: str) -> SampleResult:
+        """What has come out; waits for the end of the run."""
+        sample, outputs = self.sample, self.placed.outputs()
+        comparisons = [
+            compare(name, outputs[name], expected, sample.tolerances.get(name))
+            for name, expected in sample.expected(self.inputs, self.seed).items()
+        ]
+        lines = tuple(printed.splitlines())
+        if sample.prints or lines:
+            comparisons.append(compare_lines(lines, sample.prints))
+        return SampleResult(sample, outputs, lines, tuple(comparisons))
+
+
+def start_sample(sample: Sample, system: System, seed: int = 0) -> StartedSample:
+    """Launch a sample on device 0, or on as many as its `devices` say; it runs when something waits."""
     from emulator import LaunchConfig, ObjectCode, launch  # listing the samples needs no engine
 
     inputs = sample.inputs(seed)
@@ -331,17 +349,18 @@ def run_sample(sample: Sample, system: System, seed: int = 0, wait: Callable[[],
     for number in range(sample.device_count):
         arguments = [placed.argument(item, number) for item in sample.launch.arguments]
         launch(system.device(number).default_stream, config, kernel, *arguments)
+    return StartedSample(sample, seed, inputs, placed)
+
+
+def run_sample(sample: Sample, system: System, seed: int = 0, wait: Callable[[], None] | None = None) -> SampleResult:
+    """Run a sample on a system and compare its outputs and what it printed. Raises kernel faults.
+
+    wait: called to run what was launched, instead of `system.sync`.
+    """
+    started = start_sample(sample, system, seed)
     with _output_of(system) as printed:
         (wait or system.sync)()
-    outputs = placed.outputs()
-    comparisons = [
-        compare(name, outputs[name], expected, sample.tolerances.get(name))
-        for name, expected in sample.expected(inputs, seed).items()
-    ]
-    lines = tuple(printed.getvalue().splitlines())
-    if sample.prints or lines:
-        comparisons.append(compare_lines(lines, sample.prints))
-    return SampleResult(sample, outputs, lines, tuple(comparisons))
+    return started.result(printed.getvalue())
 
 
 class PlacedArguments:
@@ -353,7 +372,7 @@ class PlacedArguments:
         self.multicasts: dict[str, Multicast] = {}
         self.scalars = {name: value for name, value in inputs.items() if not np.ndim(value)}
         devices = [system.device(number) for number in range(sample.device_count)]
-        for name in inputs.keys() - self.scalars.keys():
+        for name in (name for name in inputs if name not in self.scalars):
             rows = inputs[name] if self.is_spread else inputs[name][None]
             if _MULTICAST + name in sample.launch.arguments:
                 self.multicasts[name] = made = system.multicast(

@@ -19,7 +19,7 @@ from emulator.program.module_check import check_head
 from emulator.ptx_types import Dim3
 
 if TYPE_CHECKING:
-    from emulator import Kernel, LaunchConfig, System
+    from emulator import Buffer, Kernel, LaunchConfig, System
 
 DEFAULT_BLOCK = 32
 Size = tuple[int, ...]
@@ -110,7 +110,8 @@ def _run_sample(target: Target, options: Options, system: System, progress: Prog
     return outcome
 
 
-def _run_kernel(target: Target, options: Options, system: System, progress: Progress, catch: bool) -> Outcome:
+def start_kernel(target: Target, options: Options, system: System) -> tuple[Outcome, dict[str, Buffer]]:
+    """Launch what the command line says, and the buffers by name; it runs when something waits."""
     from emulator import launch
 
     kernel = choose_kernel(target.code, options.kernel)
@@ -123,9 +124,14 @@ def _run_kernel(target: Target, options: Options, system: System, progress: Prog
     buffers = {
         name: device.array(value, name=name) for name, value in values.items() if np.ndim(value) and name not in structs
     }
+    launch(device.default_stream, config, kernel, *[buffers.get(name, value) for name, value in values.items()])
+    return outcome, buffers
+
+
+def _run_kernel(target: Target, options: Options, system: System, progress: Progress, catch: bool) -> Outcome:
+    outcome, buffers = start_kernel(target, options, system)
     caught: list[str] = []
     system.runner.output = caught.append if catch else progress.write
-    launch(device.default_stream, config, kernel, *[buffers.get(name, value) for name, value in values.items()])
     progress.run()
     outcome.seconds = progress.seconds
     outcome.after = {name: buffer.numpy() for name, buffer in buffers.items()}

@@ -167,6 +167,46 @@ class Runner:
             return None
         return self._last_step
 
+    @property
+    def turn(self) -> Pick | None:
+        """The turn in progress: its warp, and what is left of it."""
+        return self._turn
+
+    def settle(self) -> Pick | None:
+        """The turn in progress, picked now if there is none; None when nothing is left to run."""
+        if self._turn is None:
+            self._next_turn()
+        return self._turn
+
+    def run_turn(self) -> bool:
+        """Run the turn in progress, or the next one, to its end; False when all work is done."""
+        return self._run_turn(single=False)
+
+    def step_out_of_turn(self, warp: Warp) -> None:
+        """One instruction of a warp that can run, between two of the turn in progress, which goes on as if nothing was.
+
+        The warp keeps its place in the queue.
+        """
+        held = self.settle()
+        if held is None or held.warp is warp:
+            self._run_turn(single=True)
+            return
+        place = self.ready.index(warp)
+        self.ready.remove(warp)
+        warp.queued = False
+        self._turn, self._same_turn = Pick(warp, 1, exact=True), False
+        try:
+            self._run_turn(single=True)
+        finally:
+            self._turn = held
+            for moved in (held.warp, warp):
+                if moved.queued:
+                    self.ready.remove(moved)
+                    moved.queued = False
+            if warp.runnable:
+                warp.queued = True
+                self.ready.insert(place, warp)
+
     def _run_turn(self, *, single: bool) -> bool:
         """Run the current turn to its end, or one instruction of it; False when all work is done.
 
@@ -185,6 +225,7 @@ class Runner:
             count = left if most is None else min(left, most - start)
             over = self.engine.run(warp, count, exact=exact, single=single)
         except KernelFault:
+            self._turn = Pick(warp, left - (self.time - start), exact)
             self.events.flush()
             raise
         executed = self.time - start
@@ -205,6 +246,7 @@ class Runner:
             raise self.faults.hang([], self._idle)
         self._turn = self.schedule.pick(self.ready)
         self._turn.warp.queued = False
+        self._turn.warp.wake()
         return True
 
     def _note_turn(self, warp: Warp, executed: int) -> None:
@@ -219,7 +261,9 @@ class Runner:
 
     def _end_turn(self, warp: Warp) -> None:
         self._same_turn = False
-        if warp.runnable:
+        if warp.waiting & warp.suspended:
+            self._idle += QUANTUM  # what it gives up, so that a hang is seen as early as if it had spun
+        if warp.wants_turn:
             self.make_ready(warp)
         elif not warp.live and warp.cta.finished:
             self._retire(warp.cta)
@@ -237,7 +281,7 @@ class Runner:
 
     def make_ready(self, warp: Warp) -> None:
         """Queue a warp that can run."""
-        if not warp.queued and warp.runnable and (self._turn is None or self._turn.warp is not warp):
+        if not warp.queued and warp.wants_turn and (self._turn is None or self._turn.warp is not warp):
             warp.queued = True
             self.ready.append(warp)
 
@@ -256,10 +300,6 @@ class Runner:
         """An instruction is about to execute."""
         self._last_step = step
         self.events.instruction(step)
-
-    def note_suspension(self) -> None:
-        """A warp gives up its turn in a wait: what is left of it counts as idle, so that a hang is seen early."""
-        self._idle += QUANTUM
 
     def write_output(self, text: str) -> None:
         """What a kernel prints; a replayed stretch of a run prints nothing twice."""

@@ -1,0 +1,107 @@
+"""`ptxemu debug`: step through a kernel of a .ptx file or a sample, forwards and backwards."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator import samples
+from emulator.commands import ExitCode
+from emulator.commands.execution import Options, start_kernel
+from emulator.commands.launch_options import launch_options, system_of
+from emulator.commands.target import Target, find_target
+from emulator.debugger.console import Console
+from emulator.debugger.session import Launched, Session
+from emulator.errors import PtxSemanticError
+from emulator.program.module_check import check_head
+
+
+@click.command("debug")
+@click.argument("target")
+@launch_options
+@click.option("-ex", "--execute", "lines", multiple=True, metavar="CMD", help="Do this command; may be repeated.")
+@click.option("-x", "--script", "scripts", multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+              help="Do the commands of a file, before those of -ex.")  # fmt: skip
+@click.option("--batch", is_flag=True, help="Leave after the commands of -x and -ex.")
+def command(target: str, lines: tuple[str, ...], scripts: tuple[str, ...], batch: bool, **given: Any) -> ExitCode:
+    """Step through a kernel, forwards and backwards.
+
+    TARGET and the options of the launch are those of `ptxemu run`; a sample brings its own launch. Commands are read
+    from -x and -ex, then from the terminal, or from stdin where that is no terminal. `help` lists them.
+
+    \b
+    ptxemu debug 03_shared/reverse
+    ptxemu debug k.ptx -b 64 --arg 'f32[64]=arange' -ex 'break 20' -ex continue --batch
+    """
+    options = Options(**{name: given[name] for name in Options._fields if name in given})
+    found = _checked(find_target(target, plain=options.launches), given["arch"])
+    console = Console(Session(_starter(found, options, given)))
+    if not batch:
+        console.welcome()
+    return _converse(console, [*_read(scripts), *lines], batch)
+
+
+def _checked(target: Target, arch: str) -> Target:
+    """A target whose head is right; warnings are shown."""
+    found, warnings = check_head(target.code.module, arch)
+    for warning in warnings:
+        click.echo(warning.render() + "\n", err=True)
+    if found:
+        raise PtxSemanticError(*found)
+    return target
+
+
+def _starter(target: Target, options: Options, given: dict[str, Any]) -> Callable[[Callable[[str], object]], Launched]:
+    """What launches the target on a fresh system."""
+
+    def start(output: Callable[[str], object]) -> Launched:
+        system = system_of(given)
+        printed: list[str] = []
+
+        def write(text: str) -> None:
+            printed.append(text)
+            output(text)
+
+        system.runner.output = write
+        if target.sample is None:
+            start_kernel(target, options, system)
+            return Launched(system, target.name, lambda: (True, []))
+        started = samples.start_sample(target.sample, system, options.seed)
+
+        def finish() -> tuple[bool, list[str]]:
+            result = started.result("".join(printed))
+            checks = [
+                f"{'ok   ' if check.equal else 'WRONG'}  {check.name}  {check.text}" for check in result.comparisons
+            ]
+            return result.ok, checks
+
+        return Launched(system, target.name, finish)
+
+    return start
+
+
+def _read(scripts: tuple[str, ...]) -> list[str]:
+    return [line for script in scripts for line in Path(script).read_text(encoding="utf-8").splitlines()]
+
+
+def _converse(console: Console, lines: list[str], batch: bool) -> ExitCode:
+    """Do the commands that were given, then ask for more; the exit code."""
+    go_on = console.script(lines)
+    interactive = not batch and sys.stdin.isatty()
+    if go_on and interactive:
+        console.terminal()
+    elif go_on and not batch:
+        console.script(sys.stdin, echo=True)
+    return ExitCode.OK if interactive else _verdict(console)
+
+
+def _verdict(console: Console) -> ExitCode:
+    """Of a scripted session: a fault or a failed check where it stands, else a command that could not be done."""
+    stop = console.session.stop
+    if stop.fault is not None or (stop.reason == "end" and not console.session.launched.finish()[0]):
+        return ExitCode.FAILED
+    return ExitCode.USAGE if console.failed else ExitCode.OK

@@ -1,0 +1,29 @@
+"""The step-through debugger: a session, commands over it, panes of it, and a console in front.
+
+Data flows downwards, and nothing prints below the console:
+
+    console.py        reads lines, prints answers, colours, Ctrl-C          completion.py  highlight.py
+    commands/         one row a command: name, aliases, usage, help; returns an Answer (lines, JSON, stop)
+      table.py        the table, abbreviations, suggestions, help
+      running.py  travel.py  stopping.py  focusing.py  looking.py  info.py    the rows, by topic
+    panes/            state -> lines: pure functions of a session
+      context.py  source.py  registers.py  lanes.py  tables.py  memory.py
+    session.py        the launch, focus, stops, breakpoints, what the last stop looked like
+    motion.py         step, next, finish, until, continue and their reverses, over whole warps
+    stops.py          why it stopped; breakpoints
+    places.py         line, label, kernel, opcode:..., file:line -> pcs
+    focus.py          device, grid, block, warp, lane, thread: coordinates and words for them
+    expressions.py    `%r3@5 + 4*lane`: text -> 32 values     evaluate.py  values.py
+    patterns.py       32 values -> `0x40 + 4*lane`
+    timeline.py       the history: snapshots, deeds of the user, which warp ran when; seek
+    motor.py          the one place that asks the engines: run until a time, a place, a fault
+
+Where something new goes:
+    a command         a function with @command in a file of commands/ (a new topic is named in commands/__init__.py)
+    a pane            a function (session, ...) -> list of lines in a file of panes/; colours by `paint`
+    a stop            a Halt of the motor's `after` hook (watch, catch: asked after every instruction), see stops.py
+    a change          a Deed of timeline.py: it is replayed, and what happened after it before is forgotten
+
+Time is the number of executed warp instructions.  What has happened stays: going back and forward again follows
+the history up to its end; a change in the past begins a new one.
+"""

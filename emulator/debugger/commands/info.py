@@ -1,0 +1,91 @@
+"""`info ...`: the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emulator.debugger.commands.table import command
+from emulator.debugger.commands.words import number_of, registers
+from emulator.debugger.errors import DebuggerError
+from emulator.debugger.lines import Answer, shorten
+from emulator.debugger.panes import registers as register_pane
+from emulator.debugger.panes import tables
+from emulator.debugger.session import Session
+from emulator.program.scopes import nearest
+
+Table = Callable[[Session], tuple[list[str], Any]]
+
+
+@command(
+    "info registers",
+    "info regs",
+    "info r",
+    usage="info regs [GLOB...] [changed|pred] [lane N]",
+    topic="looking",
+    looks=True,
+    completer=registers,
+)
+def info_registers(session: Session, text: str) -> Answer:
+    """Registers of the function in focus as patterns over the lanes; changed: since the last stop, with old values.
+
+    (ptx) info regs %r* lane 5
+    (ptx) info regs changed
+    """
+    session.require_warp()
+    words = text.split()
+    lane = None
+    if "lane" in words:
+        at = words.index("lane")
+        lane = number_of(words[at + 1] if at + 1 < len(words) else "", "the lane")
+        if lane > 31:
+            raise DebuggerError("a warp has 32 lanes, 0 to 31")
+        del words[at : at + 2]
+    if words == ["changed"]:
+        rows = register_pane.changed(session, session.before)
+        data = register_pane.to_json(session, [register for register, _, _ in rows])
+        return Answer(register_pane.changed_lines(session, session.before, 24) or ["no register has changed"], data)
+    found = register_pane.live_registers(session, [word for word in words if word not in ("pred", "all")])
+    if "pred" in words:
+        found = [register for register in found if register.type.kind == "p"]
+    if not found:
+        names = [register.name for register in session.instruction.function.registers]
+        raise DebuggerError("no register has such a name", help=nearest(words[0], names) if words else "")
+    lines = register_pane.table(session, found, lane)
+    return Answer(shorten(lines, 25, "info regs %r1* shows some"), register_pane.to_json(session, found))
+
+
+@command("info warps", "info w", usage="info warps [all]", topic="looking", looks=True)
+def info_warps(session: Session, text: str) -> Answer:
+    """The warps of the block: where their lanes stand, and what they wait for.  all: of all blocks.
+
+    (ptx) info warps
+    """
+    lines, rows = tables.warps(session, text == "all")
+    return Answer(shorten(lines), rows)
+
+
+def _table(name: str, aliases: tuple[str, ...], help: str, make: Table) -> None:
+    def show(session: Session, text: str) -> Answer:
+        lines, rows = make(session)
+        return Answer(shorten(lines), rows)
+
+    show.__doc__ = f"{help}\n\n(ptx) info {name}"
+    command(f"info {name}", *aliases, usage=f"info {name}", topic="looking", looks=True)(show)
+
+
+for _name, _aliases, _help, _make in (
+    ("lanes", (), "The lanes of the focused warp: active, parked, waiting or exited, and where.", tables.lanes),
+    ("blocks", (), "The blocks of the focused kernel, by state.", tables.blocks),
+    ("kernels", ("info grids",), "The launches that run or wait.", tables.kernels),
+    ("devices", (), "The emulated devices.", tables.devices),
+    (
+        "barriers",
+        (),
+        "Barriers of the block that are in use, and meetings of lanes: who is there, who is not.",
+        tables.barriers,
+    ),
+    ("buffers", (), "Global and constant memory by name.", tables.buffers),
+    ("params", ("info args",), "The parameters of the kernel and what they were given.", tables.params),
+):
+    _table(_name, _aliases, _help, _make)

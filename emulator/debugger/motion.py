@@ -1,0 +1,297 @@
+"""Motion over whole warps, with the rules of cuda-gdb: forwards, and back.
+
+`step` moves the focused warp alone.  At a barrier the other warps run until it falls.  While the lane in focus is off,
+stepping goes on until it executes again (step_divergent_lanes); when it has exited, the focus moves to another lane.
+In the past every motion follows the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emulator.debugger.errors import DebuggerError
+from emulator.debugger.focus import Focus, first_focus
+from emulator.debugger.motor import Halted, Standing, Watcher, standing_of
+from emulator.debugger.places import Place
+from emulator.debugger.session import Session
+from emulator.debugger.stops import Stop
+from emulator.debugger.timeline import Reschedule
+from emulator.engines.schedule import schedule_of
+from emulator.machine.warp import Warp
+
+REACHED = Halted("time")
+
+
+def step(session: Session, count: int = 1) -> Stop:
+    """The focused warp executes instructions."""
+    session.require_warp()
+    session.mark()
+    halted = REACHED
+    for _ in range(count):
+        if session.warp is None or halted.why != "time":
+            break
+        halted = _step_once(session)
+    return session.arrive("step", halted)
+
+
+def next_(session: Session, count: int = 1) -> Stop:
+    """As step, over calls."""
+    session.require_warp()
+    session.mark()
+    halted = REACHED
+    for _ in range(count):
+        if session.warp is None or halted.why != "time":
+            break
+        depth = _depth(session)
+        halted = _step_once(session)
+        if halted.why == "time" and _depth(session) > depth:
+            halted = _walk(session, lambda depth=depth: _depth(session) <= depth)  # type: ignore[misc]
+    return session.arrive("step", halted)
+
+
+def finish(session: Session) -> Stop:
+    """Until the function of the lane in focus has returned."""
+    session.require_warp()
+    depth = _depth(session)
+    if depth == 0:
+        raise DebuggerError("the kernel itself cannot be finished", help="continue runs to its end")
+    session.mark()
+    return session.arrive("step", _walk(session, lambda: _depth(session) < depth))
+
+
+def until(session: Session, place: Place | None = None) -> Stop:
+    """Until the focused warp comes to a place, or past this instruction: loops are left behind."""
+    session.require_warp()
+    session.mark()
+    pc, depth = session.pc, _depth(session)
+    if place is None:
+        return session.arrive("step", _walk(session, lambda: _depth(session) < depth or _after(session, pc, depth)))
+    return session.arrive("step", _walk(session, lambda: _stands_at(session, place)))
+
+
+def _after(session: Session, pc: int, depth: int) -> bool:
+    return _depth(session) == depth and session.pc > pc
+
+
+def _stands_at(session: Session, place: Place) -> bool:
+    warp = session.warp
+    return warp is not None and session.pc in place.pcs.get(warp.cta.grid.program, ())
+
+
+def step_line(session: Session) -> Stop:
+    """Until the line of the source that `.loc` names changes."""
+    warp = session.require_warp()
+    if all(instruction.loc is None for instruction in warp.cta.grid.program.instructions):
+        raise DebuggerError("this text has no .loc lines", help="step goes by instructions")
+    session.mark()
+    before = _loc(session)
+    return session.arrive("step", _walk(session, lambda: _loc(session) not in (None, before)))
+
+
+def _loc(session: Session) -> tuple[int, int] | None:
+    if session.warp is None:
+        return None
+    loc = session.instruction.loc
+    return (loc.file, loc.line) if loc is not None else None
+
+
+def step_warps(session: Session, count: int = 1) -> Stop:
+    """Every warp of the CTA that can run executes one instruction."""
+    key = session.require_warp().cta
+    session.mark()
+    halted = REACHED
+    for _ in range(count):
+        for index in range(len(key.warps)):
+            assert session.focus is not None
+            warp = session.timeline.warp((*session.focus.key[:2], index))
+            if warp is not None and warp.runnable and halted.why == "time":
+                halted = session.timeline.steer(warp, session.watcher(places=False))
+    _keep_focus(session)
+    return session.arrive("step", halted)
+
+
+def continue_(session: Session) -> Stop:
+    """To a breakpoint, a watchpoint, a fault or the end."""
+    session.mark()
+    halted = session.timeline.run(None, session.watcher())
+    return session.arrive("step", halted)
+
+
+def set_schedule(session: Session, text: str) -> None:
+    """Another order of warps from now on."""
+    try:
+        schedule_of(text, 0)
+    except ValueError as error:
+        raise DebuggerError(str(error)) from None
+    session.timeline.act(Reschedule(session.timeline.now, text))
+
+
+# --- one step, and many -----------------------------------------------------------------------------
+
+
+def _step_once(session: Session) -> Halted:
+    """One instruction of the lane in focus, and of the lanes that go before it."""
+    while True:
+        halted = _execute(session)
+        if halted.why != "time":
+            return halted
+        warp = session.warp
+        if warp is not None and warp.live and not warp.runnable:
+            halted = _wait(session)
+            if halted.why != "time":
+                return halted
+            warp = session.warp
+        _keep_focus(session)
+        if warp is None or session.warp is not warp or not session.settings.step_divergent_lanes:
+            return REACHED
+        standing = standing_of(warp)
+        if standing is None or standing.group >> session.lane & 1 or session.timeline.motor.interrupted:
+            return REACHED
+
+
+def _execute(session: Session) -> Halted:
+    """The next instruction of the focused warp."""
+    timeline, warp = session.timeline, session.warp
+    assert warp is not None and session.focus is not None
+    if not warp.runnable:
+        return REACHED
+    session.last = session.marked()
+    if timeline.in_past:
+        when = timeline.index.next_from(timeline.now, session.focus.key)
+        if when is not None and when < timeline.end:
+            halted = timeline.run(when, session.watcher(places=False))
+            return timeline.run(when + 1, session.watcher(places=False)) if halted.why == "time" else halted
+        halted = timeline.run(timeline.end, session.watcher(places=False))
+        if halted.why != "time" or not warp.runnable:
+            return halted
+    return timeline.steer(warp, session.watcher(places=False))
+
+
+def _wait(session: Session) -> Halted:
+    """The others run until the focused warp can run: its barrier falls, or lanes that it waits for exit."""
+    key = session.focus.key if session.focus is not None else None
+    woken = False
+
+    def awake(standing: Standing) -> bool:
+        nonlocal woken
+        warp = session.timeline.warp(key) if key is not None else None
+        woken = warp is None or bool(warp.runnable)
+        return woken
+
+    halted = session.timeline.run(None, session.watcher(after=awake))
+    return REACHED if halted.why == "watch" and woken else halted
+
+
+def _walk(session: Session, done: Callable[[], bool]) -> Halted:
+    """Step until something holds."""
+    while True:
+        halted = _step_once(session)
+        if halted.why != "time" or session.warp is None or done():
+            return halted
+        if session.timeline.motor.interrupted:
+            return Halted("interrupted")
+
+
+def _depth(session: Session) -> int:
+    warp = session.warp
+    return int(warp.depth[session.lane]) if warp is not None else 0
+
+
+def _keep_focus(session: Session) -> None:
+    """A lane that has exited gives the focus to the nearest one that goes next; a warp that has, to another."""
+    warp, focus = session.warp, session.focus
+    if focus is None:
+        return
+    if warp is not None and warp.live >> focus.lane & 1:
+        return
+    if warp is not None and warp.live:
+        standing = standing_of(warp)
+        lanes = standing.group if standing is not None else warp.live
+        near = min((lane for lane in range(32) if lanes >> lane & 1), key=lambda lane: abs(lane - focus.lane))
+        session.focus = Focus(focus.key, near)
+        return
+    session.focus = _other_warp(session, warp, focus)
+
+
+def _other_warp(session: Session, warp: Warp | None, focus: Focus) -> Focus:
+    """The next live warp of the CTA, of the grid, of anything; the focus stays where nothing lives."""
+    if warp is not None:
+        for other in (*warp.cta.warps[warp.index :], *warp.cta.warps):
+            if other.live:
+                lane = focus.lane if other.live >> focus.lane & 1 else (other.live & -other.live).bit_length() - 1
+                return Focus((*focus.key[:2], other.index), lane)
+    return first_focus(session.runner) or focus
+
+
+# --- back ---------------------------------------------------------------------------------------------
+
+
+def reverse_step(session: Session, count: int = 1) -> Stop:
+    """To before the last instruction of the lane in focus."""
+    return _reverse(session, count, lambda: True)
+
+
+def reverse_next(session: Session, count: int = 1) -> Stop:
+    """As reverse-step, over calls."""
+    depth = _depth(session) if session.warp is not None else 1 << 30
+    return _reverse(session, count, lambda: _depth(session) <= depth)
+
+
+def reverse_finish(session: Session) -> Stop:
+    """To the call that led here."""
+    session.require_warp()
+    depth = _depth(session)
+    if depth == 0:
+        raise DebuggerError("nobody called the kernel", help="seek start goes to its beginning")
+    return _reverse(session, 1, lambda: _depth(session) < depth)
+
+
+def _reverse(session: Session, count: int, wanted: Callable[[], bool]) -> Stop:
+    if session.focus is None:
+        raise DebuggerError("nothing has run yet")
+    session.mark()
+    key, timeline = session.focus.key, session.timeline
+    when: int | None = timeline.now
+    for _ in range(count):
+        while when is not None:
+            when = timeline.index.last_before(when, key)
+            if when is not None and _was(session, when) and wanted():
+                break
+    if when is None:
+        timeline.seek(timeline.index.next_from(0, key) or 0)
+        return session.arrive("history", REACHED, "the first instruction of this warp")
+    return session.arrive("step", REACHED)
+
+
+def _was(session: Session, when: int) -> bool:
+    """Go to a time; whether the lane in focus executed there."""
+    session.timeline.seek(when)
+    warp = session.warp
+    standing = standing_of(warp) if warp is not None else None
+    if standing is None or not session.settings.step_divergent_lanes:
+        return True
+    return bool(standing.group >> session.lane & 1)
+
+
+def reverse_continue(session: Session) -> Stop:
+    """To the last time before now at which a breakpoint or a watchpoint stopped, or would have."""
+    session.mark()
+    found = session.timeline.last_stop(lambda: _recording(session))
+    if found is None:
+        session.timeline.seek(0)
+        _keep_focus(session)
+        return session.arrive("history", REACHED, "the beginning of the run")
+    return session.arrive("step", found)
+
+
+def _recording(session: Session) -> Watcher:
+    watcher = session.watcher()
+    return Watcher(watcher.places, session.covers, watcher.after)
+
+
+def seek(session: Session, time: int | None) -> Stop:
+    """To a time; None: to the end of the run, or its fault."""
+    session.mark()
+    timeline = session.timeline
+    halted = timeline.run(None, session.watcher(places=False)) if time is None else timeline.seek(time)
+    return session.arrive("seek", halted)

@@ -1,0 +1,141 @@
+"""The one place that asks the engines: run until a time, a place, a fault, the end, or an interruption.
+
+Where nothing watches, whole turns run on the system's own engine; with places to stop at, or a watcher that is asked
+after every instruction, instructions are executed one by one.  The order of the warps is the same either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from emulator.engines.divergence import next_group
+from emulator.engines.run import Runner
+from emulator.engines.schedule import Pick, WarpKey, key_of
+from emulator.errors import KernelFault
+from emulator.machine.warp import Warp, lanes_of
+from emulator.program import Instruction, Program
+
+Places = Mapping[Program, frozenset[int]]  # pcs by program
+NOWHERE: Places = {}
+
+
+class Standing(NamedTuple):
+    """A warp about to execute: its lanes `group` stand at pc."""
+
+    warp: Warp
+    pc: int
+    group: int
+
+    @property
+    def instruction(self) -> Instruction:
+        """What they are about to execute."""
+        instruction: Instruction = self.warp.cta.grid.program.instructions[self.pc]
+        return instruction
+
+    @property
+    def moment(self) -> tuple[WarpKey, int]:
+        """Names this instruction in the life of its warp."""
+        return key_of(self.warp), self.warp.executed
+
+
+@dataclass(frozen=True)
+class Halted:
+    """Why the machine does not run.  why: "time", "pause", "place", "watch", "fault", "end", "interrupted"."""
+
+    why: str
+    standing: Standing | None = None
+    fault: KernelFault | None = None
+
+
+class Watcher(NamedTuple):
+    """What may stop a run.  accept: whether a place that was reached counts.  after: asked after every instruction."""
+
+    places: Places = NOWHERE
+    accept: Callable[[Standing], bool] = lambda standing: True
+    after: Callable[[Standing], bool] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is watched."""
+        return not self.places and self.after is None
+
+    def stops_at(self, standing: Standing) -> bool:
+        """Whether a place is reached that counts."""
+        pcs = self.places.get(standing.warp.cta.grid.program)
+        return pcs is not None and standing.pc in pcs and self.accept(standing)
+
+
+UNWATCHED = Watcher()
+STEPWISE = Watcher(after=lambda standing: False)  # stops for nothing, but goes instruction by instruction
+
+
+def standing_of(warp: Warp) -> Standing | None:
+    """What a warp executes next, looked up without a change; None if it cannot run."""
+    kept = warp.state[672:704].copy()
+    group = next_group(warp)
+    warp.state[672:704] = kept
+    return Standing(warp, int(warp.pc[lanes_of(group)][0]), group) if group else None
+
+
+class Motor:
+    """Runs a runner forward and notes in `ran` who ran when."""
+
+    def __init__(self, runner: Runner, ran: Callable[[int, WarpKey], None]) -> None:
+        self.runner = runner
+        self.interrupted = False
+        self._ran = ran
+
+    def next(self) -> Standing | None:
+        """The instruction that the schedule executes next; None when nothing is left.  Raises a hang."""
+        turn = self.runner.settle()
+        return standing_of(turn.warp) if turn is not None else None
+
+    def run(self, until: int | None = None, watcher: Watcher = UNWATCHED, pause: int | None = None) -> Halted:
+        """Run on.  until: stop at this time; where turns of divergent lanes last longer than expected, after it.
+
+        pause: stop where it costs nothing, at or after this time.
+        """
+        runner = self.runner
+        while until is None or runner.time < until:
+            if self.interrupted:
+                return Halted("interrupted")
+            if pause is not None and runner.time >= pause:
+                return Halted("pause")
+            try:
+                turn = runner.settle()
+                if turn is None:
+                    return Halted("end")
+                if watcher.idle and self._fits(turn, until):
+                    self._ran(runner.time, key_of(turn.warp))
+                    runner.run_turn()
+                    continue
+                standing = standing_of(turn.warp)
+                if standing is not None and watcher.stops_at(standing):
+                    return Halted("place", standing)
+                self._ran(runner.time, key_of(turn.warp))
+                runner.step()
+                if standing is not None and watcher.after is not None and watcher.after(standing):
+                    return Halted("watch", standing)
+            except KernelFault as fault:
+                return Halted("fault", fault=fault)
+        return Halted("time")
+
+    def steer(self, warp: Warp, watcher: Watcher = UNWATCHED) -> Halted:
+        """One instruction of a warp that can run, whoever's turn it is."""
+        standing = standing_of(warp)
+        try:
+            self.runner.settle()
+            self._ran(self.runner.time, key_of(warp))
+            self.runner.step_out_of_turn(warp)
+        except KernelFault as fault:
+            return Halted("fault", fault=fault)
+        if standing is not None and watcher.after is not None and watcher.after(standing):
+            return Halted("watch", standing)
+        return Halted("time", standing)
+
+    def _fits(self, turn: Pick, until: int | None) -> bool:
+        """Whether a whole turn will end before a time: it goes on to the next control transfer."""
+        longest = turn.instructions + 2 * len(turn.warp.cta.grid.program.instructions)
+        return until is None or self.runner.time + longest <= until

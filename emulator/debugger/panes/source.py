@@ -1,0 +1,44 @@
+"""PTX lines with a marker at the focus, in the colours of our own lexer."""
+
+from __future__ import annotations
+
+from emulator.debugger.lines import Line, clip, paint
+from emulator.debugger.session import Session
+from emulator.errors import Source
+from emulator.parse import tokens
+from emulator.program import Program
+
+
+def code(source: Source, number: int) -> Line:
+    """A line of a text with tabs as four blanks, coloured as the statement that it is alone."""
+    text = source.line(number).expandtabs(4)
+    line = Line(text)
+    line.spans = tuple((token.span.start, token.span.end, token.kind) for token in tokens(text))
+    return line
+
+
+def stripped(line: Line) -> Line:
+    """Without the blanks at its start."""
+    lead = len(line) - len(line.lstrip())
+    after = Line(line[lead:])
+    after.spans = tuple((max(0, a - lead), b - lead, style) for a, b, style in line.spans if b > lead)
+    return after
+
+
+def marked(session: Session, first: int, last: int) -> list[str]:
+    """Lines of the text in focus, `=>` at the next instruction, `*` where breakpoints stand."""
+    program = session.programs[0] if session.warp is None else session.require_warp().cta.grid.program
+    here = session.instruction.line if session.warp is not None else 0
+    stops = breakpoint_lines(session, program)
+    lines: list[str] = []
+    for number in range(max(1, first), min(last, program.source.line_count) + 1):
+        marker = ("=>", "here") if number == here else "  "
+        sign = ("*", "breakpoint") if number in stops else " "
+        lines.append(clip(paint(" ", sign, marker, f"{number:5}  ", code(program.source, number))))
+    return lines
+
+
+def breakpoint_lines(session: Session, program: Program) -> set[int]:
+    """Lines of a program with an enabled breakpoint."""
+    found = [b.place.pcs.get(program, ()) for b in session.breakpoints.values() if b.enabled]
+    return {program.instructions[pc].line for pcs in found for pc in pcs}

@@ -1,0 +1,334 @@
+"""The history of a run: snapshots, deeds of the user, which warp ran when; any moment of it can be visited.
+
+A moment is a time, and what was done at it without taking time (a change of a register, another schedule) has been
+done.  Going back keeps what lies ahead: forward motion follows it to its end.  A new deed in the past forgets it.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from emulator.debugger.motor import STEPWISE, UNWATCHED, Halted, Motor, Watcher, standing_of
+from emulator.engines.run import Runner
+from emulator.engines.schedule import WarpKey, key_of, schedule_of
+from emulator.engines.snapshots import Snapshot
+from emulator.errors import KernelFault
+from emulator.machine.warp import Warp
+
+SPACING = 50_000  # warp instructions between snapshots of a fresh run
+MOST_SNAPSHOTS = 64
+NEAR = 256  # instructions: how far back from a visited moment another snapshot is kept
+
+
+class Deed(Protocol):
+    """Something the user did at a time, besides letting the schedule run."""
+
+    @property
+    def time(self) -> int:
+        """When."""
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether it executes an instruction."""
+
+    def perform(self, timeline: Timeline, watcher: Watcher) -> Halted | None:
+        """Do it, or do it again; a Halted if a watcher or a fault stops it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """One instruction of a warp, out of turn."""
+
+    time: int
+    key: WarpKey
+    takes_time: bool = True
+
+    def perform(self, timeline: Timeline, watcher: Watcher) -> Halted | None:
+        """Step the warp."""
+        warp = timeline.warp(self.key)
+        assert warp is not None
+        halted = timeline.motor.steer(warp, watcher)
+        return halted if halted.why != "time" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reschedule:
+    """Another schedule from here on."""
+
+    time: int
+    schedule: str
+    takes_time: bool = False
+
+    def perform(self, timeline: Timeline, watcher: Watcher) -> Halted | None:
+        """Exchange the policy; the turn in progress goes on."""
+        timeline.runner.schedule = schedule_of(self.schedule, 0)
+        return None
+
+
+@dataclass(eq=False)
+class TurnIndex:
+    """Which warp ran when: entry i is a stretch from starts[i] to the next start, or to `end`."""
+
+    starts: list[int] = field(default_factory=list)
+    keys: list[WarpKey] = field(default_factory=list)
+
+    def note(self, time: int, key: WarpKey) -> None:
+        """A warp runs from a time on, if that is not known."""
+        if self.starts and time < self.starts[-1]:
+            return
+        if self.starts and self.keys[-1] == key:
+            return
+        if self.starts and self.starts[-1] == time:
+            self.keys[-1] = key
+            return
+        self.starts.append(time)
+        self.keys.append(key)
+
+    def forget_from(self, time: int) -> None:
+        """Nothing is known from a time on."""
+        at = bisect.bisect_left(self.starts, time)
+        del self.starts[at:], self.keys[at:]
+
+    def last_before(self, time: int, key: WarpKey) -> int | None:
+        """When a warp's last instruction before a time was executed."""
+        at = bisect.bisect_left(self.starts, time)
+        for entry in range(at - 1, -1, -1):
+            if self.keys[entry] == key:
+                following = self.starts[entry + 1] if entry + 1 < len(self.starts) else time
+                return min(following, time) - 1
+        return None
+
+    def next_from(self, time: int, key: WarpKey) -> int | None:
+        """When a warp's first instruction at or after a time was executed."""
+        at = max(0, bisect.bisect_right(self.starts, time) - 1)
+        for entry in range(at, len(self.starts)):
+            if self.keys[entry] == key:
+                return max(time, self.starts[entry])
+        return None
+
+    def who(self, time: int) -> WarpKey | None:
+        """The warp that executed at a time."""
+        at = bisect.bisect_right(self.starts, time) - 1
+        return self.keys[at] if at >= 0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A snapshot, the policy of its moment, and how many deeds had been done."""
+
+    time: int
+    snapshot: Snapshot
+    schedule: object
+    done: int
+
+
+class Timeline:
+    """Moves a runner through its own history.  end: the farthest time; fault: what stopped it there."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.index = TurnIndex()
+        self.motor = Motor(runner, self.index_turn)
+        self.deeds: list[Deed] = []
+        self.end = runner.time
+        self.fault: Halted | None = None
+        self._done = 0
+        self._kept: list[Kept] = []
+        self._spacing = SPACING
+        self.keep()
+
+    # --- where and who -----------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The time."""
+        return self.runner.time
+
+    @property
+    def in_past(self) -> bool:
+        """Whether some of the history lies ahead."""
+        return self.now < self.end
+
+    def index_turn(self, time: int, key: WarpKey) -> None:
+        """Note who runs, where that is not known yet."""
+        if time >= self.end:
+            self.index.note(time, key)
+
+    def warp(self, key: WarpKey) -> Warp | None:
+        """A resident warp by its key; None before it starts and after its CTA has ended."""
+        for device in self.runner.devices:
+            for grid in device.grids:
+                if grid.number == key[0] and key[1] in grid.resident:
+                    return grid.resident[key[1]].warps[key[2]]
+        return None
+
+    # --- snapshots ---------------------------------------------------------------------------------
+
+    def keep(self) -> Kept:
+        """A snapshot of now."""
+        at = bisect.bisect_left(self._kept, self.now, key=lambda kept: kept.time)
+        if at < len(self._kept) and self._kept[at].time == self.now:
+            return self._kept[at]
+        kept = Kept(self.now, self.runner.snapshot(), self.runner.schedule, self._done)
+        self._kept.insert(at, kept)
+        if len(self._kept) > MOST_SNAPSHOTS:
+            self._thin()
+        return kept
+
+    def _thin(self) -> None:
+        """Drop every other snapshot but the first and the last ones."""
+        recent = self._kept[-MOST_SNAPSHOTS // 4 :]
+        self._kept = self._kept[: -MOST_SNAPSHOTS // 4 : 2] + recent
+        self._spacing *= 2
+
+    def _before(self, time: int) -> Kept:
+        """The last snapshot that is not after a time."""
+        return self._kept[bisect.bisect_right(self._kept, time, key=lambda kept: kept.time) - 1]
+
+    def _go_back_to(self, kept: Kept) -> None:
+        self.runner.schedule = kept.schedule  # type: ignore[assignment]
+        self.runner.restore(kept.snapshot)
+        self._done = kept.done
+
+    # --- motion ------------------------------------------------------------------------------------
+
+    def run(self, until: int | None = None, watcher: Watcher = UNWATCHED) -> Halted:
+        """Forward: the history up to its end, then on, to a time or whatever stops it."""
+        while True:
+            halted = self._perform_deeds(until, watcher)
+            if halted is not None:
+                return self._stopped(halted)
+            bound = min((time for time in (until, self._next_deed()) if time is not None), default=None)
+            halted = self.motor.run(bound, watcher, self._next_snapshot())
+            if halted.why == "pause":
+                self.keep()
+            elif halted.why != "time":
+                return self._stopped(halted)
+            elif bound is not None and self.now > bound:
+                self._go_back_to(self._before(bound))
+                self.run(bound, STEPWISE)
+            elif bound == until and self._next_deed() != self.now:
+                return self._stopped(halted)
+
+    def settle(self) -> None:
+        """Have the next turn picked, so that a moment is the same however it was reached; a hang shows later."""
+        with suppress(KernelFault):
+            self.runner.settle()
+
+    def _stopped(self, halted: Halted) -> Halted:
+        self.settle()
+        self.end = max(self.end, self.now)
+        if halted.why in ("fault", "end"):
+            self.fault = halted
+        return halted
+
+    def _next_deed(self) -> int | None:
+        return self.deeds[self._done].time if self._done < len(self.deeds) else None
+
+    def _next_snapshot(self) -> int:
+        return self._before(self.now).time + self._spacing
+
+    def _perform_deeds(self, until: int | None, watcher: Watcher) -> Halted | None:
+        """Do again what was done now; what takes time only before `until`."""
+        while self._next_deed() == self.now:
+            self.settle()
+            deed = self.deeds[self._done]
+            if deed.takes_time and until is not None and self.now >= until:
+                return Halted("time")
+            if isinstance(deed, Steer):
+                halted = self._place_of(deed, watcher)
+                if halted is not None:
+                    return halted
+            halted = deed.perform(self, watcher)
+            self._done += 1
+            if halted is not None:
+                return halted
+        return None
+
+    def _place_of(self, deed: Steer, watcher: Watcher) -> Halted | None:
+        warp = self.warp(deed.key)
+        standing = standing_of(warp) if warp is not None else None
+        return Halted("place", standing) if standing is not None and watcher.stops_at(standing) else None
+
+    def act(self, deed: Deed, watcher: Watcher = UNWATCHED) -> Halted | None:
+        """A new deed, now; what happened after now before is forgotten."""
+        self.forget_future()
+        self.deeds.append(deed)
+        self._done += 1
+        halted = deed.perform(self, watcher)
+        if halted is not None and halted.why == "fault":
+            self.deeds.pop()
+            self._done -= 1
+        self._stopped(halted or Halted("time"))
+        return halted
+
+    def forget_future(self) -> None:
+        """What lies ahead did not happen."""
+        del self.deeds[self._done :]
+        if self.in_past:
+            self.end, self.fault = self.now, None
+            self.index.forget_from(self.now)
+            self._kept = [kept for kept in self._kept if kept.time <= self.now]
+
+    def steer(self, warp: Warp, watcher: Watcher = UNWATCHED) -> Halted:
+        """One instruction of a warp that can run; a deed if it is not its turn."""
+        turn = self.runner.settle()
+        if turn is not None and turn.warp is warp:
+            return self.run(self.now + 1, watcher)
+        return self.act(Steer(self.now, key_of(warp)), watcher) or Halted("time")
+
+    def seek(self, time: int) -> Halted:
+        """Go to a time, back or forward; beyond the end of the run its end or fault is reached."""
+        if time < self.now:
+            kept = self._before(time)
+            self._go_back_to(kept)
+            if time - kept.time > NEAR:
+                halted = self.run(time - NEAR // 2)
+                if halted.why != "time":
+                    return halted
+                self.keep()
+        return self.run(time)
+
+    def last_stop(self, watcher_of: Callable[[], Watcher]) -> Halted | None:
+        """Go to the last moment before now at which a watcher would stop; None, somewhere before, if there is none."""
+        upper = self.now
+        while True:
+            kept = self._before(upper - 1) if upper else self._kept[0]
+            self._go_back_to(kept)
+            found = self._last_within(upper, watcher_of)
+            if found is not None and found.why == "interrupted":
+                return found
+            if found is not None:
+                return found
+            if kept is self._kept[0]:
+                return None
+            upper = kept.time
+
+    def _last_within(self, upper: int, watcher_of: Callable[[], Watcher]) -> Halted | None:
+        """The last stop between now and a time, and go there."""
+        best: tuple[int, str, WarpKey] | None = None
+        while True:
+            halted = self.run(upper, watcher_of())
+            if halted.why == "interrupted":
+                return halted
+            if halted.why not in ("place", "watch") or halted.standing is None or self.now >= upper:
+                break
+            best = self.now, halted.why, key_of(halted.standing.warp)
+            if halted.why == "place":
+                self.run(self.now + 1)
+        if best is None:
+            return None
+        time, why, key = best
+        if why == "watch":
+            self.seek(time - 1)
+            return self.run(time, watcher_of())
+        self.seek(time)
+        warp = self.warp(key)
+        standing = standing_of(warp) if warp is not None else None
+        assert standing is not None
+        watcher_of().accept(standing)
+        return Halted("place", standing)
