@@ -28,7 +28,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "": API[:-1],
     "samples": API,
     "debugger": API,
-    "crosscheck": API,
+    "crosscheck": (*API, "samples"),
     "pytest_plugin": (*API, "samples", "debugger", "crosscheck"),
     "commands": (*API, "samples", "debugger", "crosscheck"),
     "__main__": ("commands",),

@@ -90,10 +90,14 @@ class Placed:
 
     def launch(self) -> None:
         """Run it to its end."""
+        self.enqueue()
+        self.backend.sync()
+
+    def enqueue(self) -> None:
+        """Queue it."""
         raw = [_raw(parameter, self.addresses) for parameter in self.job.parameters]
         job = self.job
         self.backend.launch(self.code, job.kernel, job.shape, raw, cooperative=job.cooperative)
-        self.backend.sync()
 
     def outputs(self) -> list[Array]:
         """What stands in the buffers."""

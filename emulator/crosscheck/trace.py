@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from emulator.crosscheck.backend import Backend
 from emulator.crosscheck.instrument import CONFIG, HEADER_BYTES, LANES, PARTS, RECORD_BYTES, Instrumented
-from emulator.crosscheck.job import Array, Job, place
+from emulator.crosscheck.job import Array, Job, Placed, place
 
 CAPACITY = 1024  # records a lane and launch
 NEVER = 0x7FFF_FFFF  # events to skip in a lane that is not looked at
+SIZE = LANES * (HEADER_BYTES + CAPACITY * RECORD_BYTES)
 HEADER = np.dtype([("hash", "u8"), ("next", "u8"), ("events", "u4"), ("skip", "u4"), ("end", "u8")])
 RECORD = np.dtype([("value", "u8"), ("event", "u4"), ("key", "u4"), ("hash", "u8"), ("time", "u8")])
 
@@ -87,8 +88,20 @@ def trace(
 ) -> Traced:
     """Launch an instrumented job; of each lane record event `first` (from 0) and every stride-th after it."""
     placed = place(backend, job, addresses)
-    size = LANES * (HEADER_BYTES + CAPACITY * RECORD_BYTES)
-    base = backend.allocate(size, "trace")
+    base, starts = prepare(placed, warp, first, stride)
+    placed.launch()
+    raw = backend.read(base, SIZE)
+    header = np.frombuffer(raw, HEADER, LANES)
+    stored = np.frombuffer(raw, RECORD, offset=LANES * HEADER_BYTES).reshape(LANES, CAPACITY)
+    counts = (header["next"] - starts) // RECORD_BYTES
+    records = [stored[lane, : int(counts[lane])].copy() for lane in range(LANES)]
+    return Traced(records, header["events"].tolist(), header["hash"].tolist(), placed.outputs())
+
+
+def prepare(placed: Placed, warp: tuple[int, int], first: list[int], stride: int) -> tuple[int, npt.NDArray[np.uint64]]:
+    """Give a placed job its trace buffer: (its address, where the records of each lane begin)."""
+    backend = placed.backend
+    base = backend.allocate(SIZE, "trace")
     header = np.zeros(LANES, HEADER)
     header["next"] = base + LANES * HEADER_BYTES + np.arange(LANES) * CAPACITY * RECORD_BYTES
     header["end"] = header["next"] + CAPACITY * RECORD_BYTES
@@ -97,13 +110,26 @@ def trace(
     backend.write(base, header.tobytes())
     config = np.array([base, warp[0], warp[1], min(stride, NEVER)], np.uint64)
     backend.write(backend.symbol(placed.code, CONFIG), config.tobytes())
+    return base, starts
+
+
+def nth_execution(emulator: Backend, traced: Job, addresses: list[int], at: Difference) -> int:
+    """How often the lane had executed the instruction of a difference before, on the emulator."""
+    assert at.emulator is not None
+    placed = place(emulator, traced, addresses)
+    size = at.number * RECORD_BYTES
+    base = emulator.allocate(LANES * HEADER_BYTES + size, "trace")
+    header = np.zeros(LANES, HEADER)
+    header["skip"] = NEVER
+    header["next"] = base + LANES * HEADER_BYTES
+    header["end"] = header["next"] + size
+    header["skip"][at.lane] = 1 if at.number else NEVER
+    emulator.write(base, header.tobytes())
+    config = np.array([base, at.cta, at.warp, 1], np.uint64)
+    emulator.write(emulator.symbol(placed.code, CONFIG), config.tobytes())
     placed.launch()
-    raw = backend.read(base, size)
-    header = np.frombuffer(raw, HEADER, LANES)
-    stored = np.frombuffer(raw, RECORD, offset=LANES * HEADER_BYTES).reshape(LANES, CAPACITY)
-    counts = (header["next"] - starts) // RECORD_BYTES
-    records = [stored[lane, : int(counts[lane])].copy() for lane in range(LANES)]
-    return Traced(records, header["events"].tolist(), header["hash"].tolist(), placed.outputs())
+    records = np.frombuffer(emulator.read(base + LANES * HEADER_BYTES, size), RECORD)
+    return int((records["key"] == at.emulator.key).sum())
 
 
 def search(

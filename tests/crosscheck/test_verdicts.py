@@ -1,0 +1,191 @@
+"""Every verdict, from a kernel and a stand-in that bring it about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emulator.crosscheck import verdict as v
+from emulator.crosscheck.backend import EmulatorBackend
+from emulator.crosscheck.check import CrossCheck, Report
+from emulator.crosscheck.job import Job
+from emulator.crosscheck.report import lines, to_json
+from emulator.crosscheck.stand_in import Lie, StandIn, everywhere
+from tests.crosscheck import kernels
+
+SCALE = """
+    ld.global.f32 %f1, [%mine];
+    mul.rn.f32 %f2, %f1, 0f40400000;
+    st.global.f32 [%mine], %f2;
+"""
+
+
+def check(job: Job, gpu: StandIn) -> Report:
+    report = CrossCheck(EmulatorBackend(), gpu).run(job)
+    text = list(lines(report))
+    assert len(text) <= 30
+    assert all(len(line) <= 120 for line in text)
+    assert f"verdict: {report.verdict.word}." in "\n".join(text)
+    assert to_json(report)["verdict"] == report.verdict.word
+    return report
+
+
+def test_equal() -> None:
+    report = check(kernels.job(SCALE), StandIn())
+    assert (report.verdict.word, report.ok, report.launches) == (v.EQUAL, True, 0)
+
+
+def test_emulator_bug() -> None:
+    job = kernels.job(SCALE)
+    report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mul.rn"), 0, 0, 33, 0)]))
+    assert report.verdict.word == v.EMULATOR_BUG
+    assert "\n".join(lines(report)).count("%f1 = 0x42080000, b = 0x40400000: equal") == 1
+    assert to_json(report)["first_difference"]["lanes"] == [1]
+
+
+def test_race_is_not_searched() -> None:
+    job = kernels.job(SCALE)
+    report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mul.rn"), 0)], unstable=True))
+    assert (report.verdict.word, report.launches) == (v.RACE, 0)
+
+
+def test_order_of_float_atomics() -> None:
+    body = "    mov.f32 %f1, 0f3DCCCCCD;\n    red.global.add.f32 [%out], %f1;"
+    job = kernels.job(body)
+    report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mov.f32"), 22, 0, 5)], unstable=True))
+    assert (report.verdict.word, report.launches) == (v.ORDER, 0)
+    report = check(job, StandIn(schedule="random:3"))
+    assert report.verdict.word in (v.ORDER, v.EQUAL)
+
+
+APPROXIMATE = """
+    ld.global.f32 %f1, [%mine];
+    mul.rn.f32 %f2, %f1, 0f3C800000;
+    ex2.approx.ftz.f32 %f3, %f2;
+    st.global.f32 [%mine], %f3;
+"""
+
+
+def test_allowed_within_the_manuals_bound() -> None:
+    job = kernels.job(APPROXIMATE, tolerance=1e-6)
+    lie = everywhere(Lie("k", kernels.pc_of(job, "ex2"), 0))
+    report = check(job, StandIn([lie]))
+    assert (report.verdict.word, report.ok) == (v.ALLOWED, True)
+    assert "stay in the declared tolerance (out: rtol 1e-06, atol 1e-06)" in report.verdict.text
+    strict = check(kernels.job(APPROXIMATE), StandIn([lie]))
+    assert (strict.verdict.word, strict.ok) == (v.ALLOWED, False)
+
+
+def test_an_approximation_beyond_its_bound_is_a_bug() -> None:
+    job = kernels.job(APPROXIMATE)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "ex2"), 4))]))
+    assert report.verdict.word == v.EMULATOR_BUG
+    assert "beyond the manual's error bound" in report.verdict.text
+
+
+FUSIBLE = """
+    ld.global.f32 %f1, [%mine];
+    mul.f32 %f2, %f1, 0f3F800001;
+    add.f32 %f3, %f2, 0f3F800000;
+    mul.f32 %f4, %f1, 0f40000000;
+    add.f32 %f5, %f4, 0f3F800000;
+    max.f32 %f6, %f3, %f5;
+    st.global.f32 [%mine], %f3;
+"""
+
+
+def test_contraction_names_the_pair() -> None:
+    out = np.random.default_rng(1).standard_normal(64).astype(np.float32)
+    report = check(kernels.job(FUSIBLE, out=out), StandIn(contract="ptxas"))
+    assert (report.verdict.word, report.launches) == (v.CONTRACTION, 0)
+    assert report.pair is not None
+    assert (report.pair.product.text, report.pair.addition.text) == (
+        "mul.f32 %f2, %f1, 0f3F800001;",
+        "add.f32 %f3, %f2, 0f3F800000;",
+    )
+
+
+def test_a_difference_behind_a_contraction_is_searched_in_canonical_text() -> None:
+    out = np.random.default_rng(1).standard_normal(64).astype(np.float32)
+    job = kernels.job(FUSIBLE, out=out)
+    lie = Lie("k", kernels.pc_of(job, "add.f32 %f3"), 0, 0, 40, 0)
+    report = check(job, StandIn([lie], contract="ptxas"))
+    assert report.verdict.word == v.EMULATOR_BUG
+    assert report.finding is not None
+    assert report.finding.instruction.pc == lie.pc
+
+
+def test_perturbed_when_tracing_changes_the_outputs() -> None:
+    job = kernels.job(SCALE)
+    pc = kernels.pc_of(job, "mul.rn")
+    report = check(job, StandIn([Lie("k", pc, 1, 0, 2), Lie("k", pc, 3, 0, 4, traced_only=True)]))
+    assert report.verdict.word == v.PERTURBED
+    assert report.finding is None
+
+
+UNINITIALISED = """
+    .shared .align 4 .f32 fast[64];
+    mov.u32 %r1, fast;
+    shl.b32 %r2, %thread, 2;
+    add.u32 %r3, %r1, %r2;
+    ld.shared.f32 %f1, [%r3];
+    st.global.f32 [%mine], %f1;
+"""
+
+
+def test_undefined_when_nobody_wrote_what_is_read() -> None:
+    job = kernels.job(UNINITIALISED)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "ld.shared"), 30))]))
+    assert report.verdict.word == v.UNDEFINED
+    assert "shared memory" in report.verdict.text
+
+
+CLOCK = """
+    mov.u32 %r1, %clock;
+    st.global.u32 [%mine], %r1;
+"""
+
+
+def test_what_differs_by_nature_is_excluded() -> None:
+    job = kernels.job(CLOCK)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "%clock"), 7))]))
+    assert (report.verdict.word, report.ok) == (v.EQUAL, True)
+    assert report.outputs[0].excluded == 64
+    assert "%clock of line" in report.excluded[0]
+
+
+ENVIRONMENT = """
+    mov.u32 %r1, %smid;
+    setp.gt.u32 %p1, %r1, 5;
+    mov.u32 %r2, 1;
+@%p1 bra DONE;
+    mov.u32 %r2, 2;
+DONE:
+    st.global.u32 [%mine], %r2;
+"""
+
+
+def test_environment_when_a_branch_depends_on_it() -> None:
+    job = kernels.job(ENVIRONMENT)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "%smid"), 7))]))
+    assert report.verdict.word == v.ENVIRONMENT
+    assert "%smid" in report.verdict.text
+
+
+THROUGH_MEMORY = """
+    .shared .align 4 .u32 seen;
+    setp.eq.u32 %p1, %thread, 0;
+    mov.u32 %r1, %smid;
+    mov.u32 %r4, seen;
+@%p1 st.shared.u32 [%r4], %r1;
+    bar.sync 0;
+    ld.shared.u32 %r2, [%r4];
+    add.u32 %r3, %r2, 1;
+    st.global.u32 [%mine], %r3;
+"""
+
+
+def test_environment_through_memory() -> None:
+    job = kernels.job(THROUGH_MEMORY)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "%smid"), 3))]))
+    assert report.verdict.word == v.ENVIRONMENT
+    assert "%smid" in report.verdict.text
