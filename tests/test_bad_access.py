@@ -622,7 +622,7 @@ def half_done_text(instruction: str) -> str:
 def test_a_fault_leaves_the_state_as_it_was_before_the_instruction(name: str, engine: str) -> None:
     """Some lanes are right and some are not: nothing is written for any of them, and all stand at the instruction."""
     instruction, family = HALF_DONE[name]
-    system = System(engine=engine)
+    system = System(engine=engine, registers="virtual")
     device = system.device(0)
     before = np.arange(100, 132, dtype=np.uint32)
     out = device.array(before, name="out")

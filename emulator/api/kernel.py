@@ -16,6 +16,7 @@ from emulator.errors import Diagnostic, Label, UsageError
 from emulator.machine.grid import Grid, LaunchShape
 from emulator.parse import nodes, parse
 from emulator.program import Program, link, require_head
+from emulator.program.compaction import compact
 from emulator.program.contraction import contract as fuse
 from emulator.program.initial_data import initial_bytes
 from emulator.program.layout import align_of, size_of
@@ -60,7 +61,7 @@ class ObjectCode:
     def __init__(self, module: nodes.Module) -> None:
         self.module = module
         self.number = next(_numbers)
-        self._programs: dict[tuple[str, str], Program] = {}
+        self._programs: dict[tuple[str, str, str], Program] = {}
 
     @staticmethod
     def from_ptx(source: bytes | str | Path, *, name: str | None = None) -> ObjectCode:
@@ -90,11 +91,14 @@ class ObjectCode:
             )
         return Kernel(self, name)
 
-    def program(self, name: str, contract: str = "ptx") -> Program:
-        """The linked program of a kernel; contract: as of System."""
-        key = (name, contract)
+    def program(self, name: str, contract: str = "ptx", registers: str = "virtual") -> Program:
+        """The linked program of a kernel; contract, registers: as of System."""
+        key = (name, contract, registers)
         if key not in self._programs:
-            self._programs[key] = fuse(self.program(name)) if contract == "ptxas" else link(self.module, name)
+            if registers == "compact":
+                self._programs[key] = compact(self.program(name, contract))
+            else:
+                self._programs[key] = fuse(self.program(name)) if contract == "ptxas" else link(self.module, name)
         return self._programs[key]
 
     def load(self, device: Device) -> dict[str, int]:
@@ -224,7 +228,7 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
     index = stream._machine.device
     device = device or system.device(index)
     symbols = kernel.code.load(device)
-    program = kernel.code.program(kernel.name, system.contract)
+    program = kernel.code.program(kernel.name, system.contract, system.registers)
     shape = config.shape()
     check_shape(program, shape, device)
     data, given = pack_arguments(program, arguments)

@@ -30,6 +30,7 @@ DEFAULT_ARCH = "sm_90a"
 DEFAULT_SMS = 132
 ENGINES = ("native", "reference")
 CONTRACTS = ("ptx", "ptxas")
+REGISTERS = ("virtual", "compact")
 ENGINE_VARIABLE = "PTXEMU_ENGINE"  # the engine of systems that name none
 
 
@@ -60,7 +61,9 @@ class System:
     devices, sms, arch: how many GPUs, SMs of each, their architecture.  engine: "native", "reference", or None
     for the first of them that this machine has.  schedule: "round_robin", "round_robin:QUANTUM", "random",
     "random:SEED".  contract: "ptx" rounds every mul and add, "ptxas" fuses those that ptxas fuses where neither
-    names a rounding.  memory: limit of all allocations in bytes.
+    names a rounding.  registers: "virtual" gives every register of the text a row of its own, so that
+    `Warp.read` finds it at any time; "compact" one to those that are alive, for speed; None chooses compact on the
+    native engine unless there are observers.  memory: limit of all allocations in bytes.
     max_instructions: a limit for the whole run.  hang_after: instructions of every runnable warp without
     progress that are a hang.  output: where vprintf writes (sys.stdout.write).  observers: see observer.py.
 
@@ -77,6 +80,7 @@ class System:
         seed: int = 0,
         contract: str = "ptx",
         *,
+        registers: str | None = None,
         memory: int = DEFAULT_LIMIT,
         max_instructions: int | None = None,
         hang_after: int = HANG_AFTER,
@@ -91,6 +95,8 @@ class System:
             raise ValueError(f"unknown architecture {arch!r}")
         if contract not in CONTRACTS:
             raise ValueError(f"contract {contract!r}: there is {', '.join(CONTRACTS)}")
+        if registers not in (*REGISTERS, None):
+            raise ValueError(f"registers {registers!r}: there is {', '.join(REGISTERS)}")
         self.contract = contract
         self._options: dict[str, Any] = {
             "devices": devices,
@@ -104,6 +110,7 @@ class System:
             "output": output,
         }
         self._observers = list(observers)
+        self.registers = registers or ("compact" if engine == "native" and not self._observers else "virtual")
         self.fault: KernelFault | None = None
         self.reset()
 

@@ -78,7 +78,7 @@ def kernel_figures(workload: Workload, rounds: int) -> Figures:
             (a.view(np.uint32) == b.view(np.uint32)).all() for a, b in zip(results, ports[0].outputs, strict=True)
         )
         assert same, f"{workload.name}: other bits than {workload.bounds[0]}"
-    program = mine.kernel.code.program(workload.name, system.contract)
+    program = mine.kernel.code.program(workload.name, system.contract, system.registers)
     found: Figures = {"seconds": seconds, "warp_instructions": instructions, "ns": seconds / instructions * 1e9}
     found["c"] = {name: {"seconds": t, "ratio": seconds / t} for name, t in zip(workload.bounds, theirs, strict=False)}
     found["warp_bytes"] = HEADER_BYTES + program.row_bytes + program.constant_bytes

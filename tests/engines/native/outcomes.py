@@ -56,7 +56,15 @@ def _where(name: str, mine: bytes, theirs: bytes) -> str:
 class Run:
     """A program, launched on a system of its own."""
 
-    def __init__(self, program: RandomProgram, engine: str, code: ObjectCode, *, schedule: str = "round_robin") -> None:
+    def __init__(
+        self,
+        program: RandomProgram,
+        engine: str,
+        code: ObjectCode,
+        *,
+        schedule: str = "round_robin",
+        registers: str = "virtual",
+    ) -> None:
         self.program = program
         self.printed: list[str] = []
         self.fault = ""
@@ -64,6 +72,7 @@ class Run:
             engine=engine,
             arch=program.arch,
             schedule=schedule,
+            registers=registers,
             contract=program.contract,
             hang_after=HANG_AFTER,
             max_instructions=MOST_INSTRUCTIONS,

@@ -95,7 +95,7 @@ def test_a_barrier_fault_names_the_moment_of_the_barrier() -> None:
 
 def after_the_first_exit(engine: str, body: str, block: int) -> tuple[list[bytes], list[int]]:
     """The warps' bytes and numbers of instructions when a warp has ended."""
-    with System(engine=engine) as system:
+    with System(engine=engine, registers="virtual") as system:
         device, code = system.device(0), kernel(body)
         start(code, device, device.zeros(block, np.uint32), block=block)
         (stream,) = system.runner.devices[0].streams
