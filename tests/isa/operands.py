@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import random
 from collections.abc import Callable
 from itertools import product
@@ -14,6 +15,7 @@ from emulator.ptx_types import TYPES, ScalarType
 from tests.isa.examples import results_of, rows, sources_of, variant_of
 
 COUNT = 1536
+LEAST = int(os.environ.get("LEAST_SETS", "0"))  # operand sets that `verify` tries at least (test_thousand_sets.py)
 EXPONENTS = {"f16": 10, "bf16": 7, "f32": 23, "f64": 52}  # where the exponent's bits begin
 
 
@@ -81,7 +83,7 @@ def verify(
     parameters = inspect.signature(oracle).parameters.values()
     variant = variant_of(opcode, sum(parameter.default is inspect.Parameter.empty for parameter in parameters))
     kinds = kinds_of(variant)
-    given = samples(kinds, opcode + seed, count)
+    given = samples(kinds, opcode + seed, max(count, LEAST))
     found = rows(opcode, *given, modifiers=modifiers or {})
     for lane, bits in enumerate(zip(*given, strict=True)):
         numbers = [number(b, kind) for b, kind in zip(bits, kinds, strict=True)]

@@ -315,6 +315,10 @@ def test_the_order_of_the_devices_is_that_of_the_sum() -> None:
         d, *_ = run(form, [[bits] * SETS for bits in values], range(SETS), [0] * SETS)
         assert d == [reduced(form, values)] * SETS
     assert reduced(form, small) != reduced(form, small[::-1])
+    first, second = 0x7FF0000000000001, 0xFFF8000000000002
+    form = Form("ld_reduce", "add", "f64")
+    d, *_ = run(form, [[bits] * SETS for bits in (first, second)], range(SETS), [0] * SETS)
+    assert d == [first | 1 << 51] * SETS  # of two NaNs the first is kept, quiet
     one, half = to_bits("f16", 1.0) * 0x10001, to_bits("f16", 2.0**-11) * 0x10001
     for wider, wanted in ((False, 1.0), (True, 1 + 2.0**-10)):
         form = Form("ld_reduce", "add", "f16x2", wider=wider)
