@@ -49,6 +49,7 @@ def by_bits(a: int, b: int, c: int, table: int) -> int:
 
 def test_lop3_every_table() -> None:
     operands = [(0xFF00FF00, 0xF0F0F0F0, 0xCCCCCCCC), (0, 0xFFFFFFFF, 0x12345678), (0x80000001, 0x7FFFFFFE, 0x55555555)]
+    operands += [(0xDEADBEEF, 0x0F1E2D3C, 0x89ABCDEF), (0xFFFFFFFF, 0x80000000, 1)]
     sets = [(*values, table) for table in range(256) for values in operands]
     found = rows("lop3.b32", *(list(row) for row in zip(*sets, strict=True)))[0]
     assert found == [by_bits(*values) for values in sets]
