@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +13,11 @@ import numpy.typing as npt
 from emulator.arguments import type_name_of
 from emulator.machine.device import DeviceState, Point, Record, Wait, Work
 from emulator.machine.device import Stream as MachineStream
+from emulator.machine.grid import Grid
 from emulator.machine.memory import Allocation
 
 if TYPE_CHECKING:
+    from emulator.api.kernel import Kernel, LaunchConfig
     from emulator.api.system import System
 
 
@@ -107,6 +111,8 @@ class Event:
 class Stream:
     """Launches that follow each other on one device; work in different streams progresses together."""
 
+    submit: Callable[[LaunchConfig, Kernel, Sequence[Any]], Grid] | None = None  # of other backends: what launches
+
     def __init__(self, system: System, machine: MachineStream) -> None:
         self._system = system
         self._machine = machine
@@ -137,15 +143,29 @@ class Stream:
         runner.enqueue(self._machine, work)
 
 
+BACKENDS = {  # of Device: what they are, imported when they are asked for
+    "gpu": ("emulator.crosscheck.devices", "GpuDevice"),
+    "both": ("emulator.crosscheck.devices", "BothDevice"),
+}
+
+
 class Device:
     """One emulated GPU of a system; `Device(i)` is device i of the default system.
 
-    arch: its architecture, such as sm_90a.  sms: the number of SMs.
+    arch: its architecture, such as sm_90a.  sms: the number of SMs.  backend: "emulator"; "gpu" is a real one, "both"
+    runs every launch on both and compares (crosscheck/devices.py).
     """
+
+    def __new__(cls, index: int = 0, *, backend: str = "emulator", **options: Any) -> Device:
+        """A device of the backend's own class."""
+        if cls is Device and backend in BACKENDS:
+            module, name = BACKENDS[backend]
+            cls = getattr(importlib.import_module(module), name)
+        return object.__new__(cls)
 
     def __init__(self, index: int = 0, *, backend: str = "emulator", system: System | None = None) -> None:
         if backend != "emulator":
-            raise ValueError(f"backend {backend!r}: only 'emulator' is there yet")
+            raise ValueError(f"backend {backend!r}: there is emulator, {', '.join(BACKENDS)}")
         if system is None:
             from emulator.api.system import default_system
 

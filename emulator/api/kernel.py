@@ -223,6 +223,8 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
 
     Arguments are checked against the kernel's `.param` declarations before anything runs: UsageError.
     """
+    if stream.submit is not None:
+        return stream.submit(config, kernel, arguments)
     system = stream._system
     system.require_healthy()
     index = stream._machine.device

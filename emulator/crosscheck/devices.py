@@ -1,0 +1,263 @@
+"""`Device(0, backend="gpu")` and `Device(0, backend="both")`: the calls of the API on a real GPU, or on both machines.
+
+On both, buffers live in the emulator.  A launch runs on both machines from the same contents and is compared before it
+counts: Mismatch carries the report.  Each launch there begins with the module's own variables as the text initialises
+them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.api.device import Buffer, Device, Stream
+from emulator.api.kernel import Kernel, LaunchConfig, ObjectCode, launch
+from emulator.api.parameters import pack_arguments
+from emulator.api.system import System
+from emulator.arguments import type_name_of
+from emulator.crosscheck.backend import Backend, EmulatorBackend
+from emulator.crosscheck.check import CrossCheck, Report
+from emulator.crosscheck.job import Job, Memory, Pointer, Tolerance
+from emulator.crosscheck.report import lines
+from emulator.errors import DiagnosedError, Diagnostic
+from emulator.machine.grid import Grid
+from emulator.machine.memory import Allocation
+from emulator.program import KernelParameter
+
+
+class Mismatch(DiagnosedError):
+    """The machines disagree; `report` says where."""
+
+    def __init__(self, report: Report) -> None:
+        message = f"{report.job.kernel} gave other results on {report.gpu}: {report.verdict.word}"
+        super().__init__(Diagnostic("PTX-G0604", "fault", message, facts=(("report", "\n".join(lines(report))),)))
+        self.report = report
+
+
+class BothDevice(Device):
+    """The emulator and another machine, compared launch by launch.
+
+    gpu: the other machine, the GPU of the device's number if none is given.  tolerance: of all float buffers.
+    reports: of all launches so far.
+    """
+
+    def __init__(
+        self,
+        index: int = 0,
+        *,
+        backend: str = "both",
+        system: System | None = None,
+        gpu: Backend | None = None,
+        tolerance: Tolerance | None = None,
+    ) -> None:
+        super().__init__(index, system=system)
+        self.gpu = gpu or _gpu(index)
+        self.tolerance = tolerance or Tolerance()
+        self.reports: list[Report] = []
+        self._buffers: list[Buffer] = []
+
+    @property
+    def default_stream(self) -> Stream:
+        """The stream that is always there; a launch on it is compared at once."""
+        stream = super().default_stream
+        stream.submit = self._launch
+        return stream
+
+    def create_stream(self) -> Stream:
+        """The default stream: compared launches follow each other."""
+        return self.default_stream
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float32, **options: Any) -> Buffer:
+        """An array of zeros in device memory."""
+        buffer = super().zeros(shape, dtype, **options)
+        self._buffers.append(buffer)
+        return buffer
+
+    def _launch(self, config: LaunchConfig, kernel: Kernel, arguments: Sequence[Any]) -> Grid:
+        self.system.sync()
+        report = CrossCheck(_like(self.system), self.gpu).run(self._job(config, kernel, arguments))
+        self.reports.append(report)
+        if not report.ok:
+            raise Mismatch(report)
+        grid = launch(super().default_stream, config, kernel, *arguments)
+        self.system.sync()
+        return grid
+
+    def _job(self, config: LaunchConfig, kernel: Kernel, arguments: Sequence[Any]) -> Job:
+        program = kernel.code.program(kernel.name)
+        data, _ = pack_arguments(program, arguments)
+        open_ones = [buffer for buffer in self._buffers if not buffer.closed]
+        memories = [
+            Memory(buffer.name, buffer.numpy(), buffer.address, self.tolerance if buffer.dtype.kind == "f" else EXACT)
+            for buffer in open_ones
+        ]
+        raw = [_parameter(p, data[p.offset : p.offset + p.size].tobytes(), open_ones) for p in program.parameters]
+        source = program.source
+        shape = config.shape()
+        return Job(source.text, source.name, kernel.name, shape, tuple(memories), tuple(raw), config.is_cooperative)
+
+
+EXACT = Tolerance()
+
+
+def _parameter(parameter: KernelParameter, raw: bytes, buffers: list[Buffer]) -> bytes | Pointer:
+    """A parameter's bytes, or which buffer they point into."""
+    if parameter.size == 8 and not parameter.is_struct:
+        address = int.from_bytes(raw, "little")
+        for number, buffer in enumerate(buffers):
+            if buffer.address <= address < buffer.address + max(buffer.nbytes, 1):
+                return Pointer(number, address - buffer.address)
+    return raw
+
+
+def _like(system: System) -> EmulatorBackend:
+    return EmulatorBackend(arch=system.arch, contract=system.contract)
+
+
+def _gpu(index: int) -> Backend:
+    from emulator.crosscheck.gpu import GpuBackend
+
+    return GpuBackend(index)
+
+
+@contextmanager
+def checked(
+    gpu: Backend | None = None, *, rtol: float = 0.0, atol: float = 0.0, **options: Any
+) -> Iterator[BothDevice]:
+    """A device for a Python test whose launches run on both machines; Mismatch where they differ.
+
+    gpu: the other machine, GPU 0 if none is given.  options: as of System.
+    """
+    with System(**options) as system:
+        yield BothDevice(system=system, gpu=gpu, tolerance=Tolerance(rtol, atol))
+
+
+# --- a GPU alone ---------------------------------------------------------------------------------------
+
+
+class GpuBuffer(Buffer):
+    """An array in a GPU's memory; the memory lives until the end of the device."""
+
+    def __init__(self, device: GpuDevice, allocation: Allocation, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self._device = device
+        self.allocation = allocation
+        self.dtype = dtype
+        self.shape = shape
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._closed
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """A copy of the contents, after everything launched so far; errors of launches are raised here."""
+        self._check_open()
+        self._device.sync()
+        raw = self._device.gpu.read(self.address, self.nbytes)
+        return np.frombuffer(raw, self.dtype).reshape(self.shape).copy()
+
+    def write(self, array: npt.ArrayLike) -> None:
+        """Overwrite the contents, after everything launched so far."""
+        self._check_open()
+        self._device.sync()
+        raw = np.ascontiguousarray(np.asarray(array, dtype=self.dtype)).tobytes()
+        if len(raw) != self.nbytes:
+            raise ValueError(f"{len(raw)} bytes for the buffer {self.name} of {self.nbytes}")
+        self._device.gpu.write(self.address, raw)
+
+    def close(self) -> None:
+        """Refuse further use."""
+        self._closed = True
+
+
+class GpuStream(Stream):
+    """The default stream of a GPU."""
+
+    def __init__(self, device: GpuDevice) -> None:
+        self._device = device
+        self.submit = device._launch
+
+    def sync(self) -> None:
+        """Wait until all launches have ended; DriverError if one failed."""
+        self._device.sync()
+
+
+class GpuDevice(Device):
+    """A real GPU behind the API's calls.  gpu: a backend to use instead of the one of that number."""
+
+    def __init__(
+        self, index: int = 0, *, backend: str = "gpu", system: System | None = None, gpu: Backend | None = None
+    ) -> None:
+        if system is not None:
+            raise ValueError("a GPU belongs to no emulated system")
+        self.index = index
+        self.gpu = gpu or _gpu(index)
+        self._codes: dict[int, Any] = {}
+        self._launches = 0
+
+    @property
+    def default_stream(self) -> Stream:
+        """The stream that is always there."""
+        return GpuStream(self)
+
+    def create_stream(self) -> Stream:
+        """The default stream: launches on a GPU follow each other here."""
+        return self.default_stream
+
+    @property
+    def arch(self) -> str:
+        return self.gpu.identity.arch
+
+    @property
+    def sms(self) -> int:
+        return int(getattr(self.gpu, "sms", 1))
+
+    def array(self, array: npt.ArrayLike, *, name: str | None = None, address: int | None = None) -> Buffer:
+        """A copy of a NumPy array in the GPU's memory."""
+        source = np.asarray(array)
+        buffer = self.zeros(source.shape, source.dtype, name=name, address=address)
+        buffer.write(source)
+        return buffer
+
+    def zeros(
+        self,
+        shape: int | tuple[int, ...],
+        dtype: npt.DTypeLike = np.float32,
+        *,
+        name: str | None = None,
+        address: int | None = None,
+    ) -> Buffer:
+        """An array of zeros in the GPU's memory."""
+        kind = np.dtype(dtype)
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        size = math.prod(sizes) * kind.itemsize
+        name = name or f"{type_name_of(kind)}{list(sizes)}"
+        return GpuBuffer(self, Allocation(self.gpu.allocate(max(size, 1), name, address), size, name), kind, sizes)
+
+    def sync(self) -> None:
+        """Wait until all launches have ended; DriverError if one failed."""
+        self.gpu.sync()
+
+    def _launch(self, config: LaunchConfig, kernel: Kernel, arguments: Sequence[Any]) -> Grid:
+        program = kernel.code.program(kernel.name)
+        data, given = pack_arguments(program, arguments)
+        raw = [data[p.offset : p.offset + p.size].tobytes() for p in program.parameters]
+        shape = config.shape()
+        code = self._code(kernel.code)
+        self.gpu.launch(code, kernel.name, shape, raw, cooperative=config.is_cooperative)
+        self._launches += 1
+        return Grid(self._launches, program, shape, data, self.index, {}, given)
+
+    def _code(self, code: ObjectCode) -> Any:
+        if code.number not in self._codes:
+            self._codes[code.number] = self.gpu.load(code.module.source.text, code.module.source.name)
+        return self._codes[code.number]
+
+    def __repr__(self) -> str:
+        return f"Device({self.index}, {self.gpu.identity}, {self.arch})"
