@@ -126,7 +126,8 @@ class Faults:
         """A report of who waits where for what."""
         from emulator.engines.hang_report import hang_report
 
-        code, headline, instruction, facts, fix = hang_report(self.runner.devices, spinning, idle)
+        ops = self.runner.engine.ops
+        code, headline, instruction, facts, fix = hang_report(self.runner.devices, ops, spinning, idle)
         family = IllegalBarrier if code == "PTX-B0301" else Hang
         return family(self._diagnostic(code, headline, instruction, facts, fix))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emulator.engines.mbarrier_report import Wait, wait_lines, waits_of
 from emulator.machine.cta import Barrier, Cta
 from emulator.machine.device import DeviceState, Stream
 from emulator.machine.grid import Grid
@@ -14,11 +15,14 @@ from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction
 from emulator.ptx_types import WARP_SIZE
 
+if TYPE_CHECKING:
+    from emulator.engines.reference.ops import ReferenceOps
+
 MOST_LINES = 12
 Report = tuple[str, str, "Instruction | None", tuple[tuple[str, str], ...], str]
 
 
-def hang_report(devices: list[DeviceState], spinning: list[Warp], idle: int) -> Report:
+def hang_report(devices: list[DeviceState], ops: ReferenceOps, spinning: list[Warp], idle: int) -> Report:
     """(code, headline, instruction, facts, help) of a hang."""
     grids = [grid for device in devices for grid in device.grids]
     streams = [stream for device in devices for stream in device.streams]
@@ -28,14 +32,21 @@ def hang_report(devices: list[DeviceState], spinning: list[Warp], idle: int) -> 
     facts = [("waits", line) for line in _wait_lines(grids)]
     instruction = None
     if spinning:
-        instruction = _instruction(spinning[0])
-        facts = [("spins", line) for line in _spin_lines(spinning)] + facts
+        waits, rest = _mbarrier_waits(ops, spinning)
+        instruction = waits[0].instruction if waits else _instruction(spinning[0])
+        lines = wait_lines(waits)
+        more = [f"and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
+        facts = [("mbarrier", line) for line in lines[:MOST_LINES] + more] + facts
+        facts = [("spins", line) for line in _spin_lines(rest)] + facts
     elif facts:
         instruction = next(
             (_instruction(w) for g in grids for c in g.resident.values() for w in c.warps if w.live), None
         )
     facts += [("absent", line) for line in (*_not_resident(grids), *_in_streams(streams))]
-    if spinning:
+    if spinning and not rest:
+        text = "a hang: whoever could go on waits for an mbarrier whose phase does not complete"
+        fix = "count the arrivals that mbarrier.init expects and the bytes that come; is it the parity of this round?"
+    elif spinning:
         text = f"a hang: {idle:,} warp instructions without any change of memory, barriers or warps"
         fix = "what should end the loop, and who writes it? For a long computation raise System(hang_after=...)"
     else:
@@ -46,6 +57,18 @@ def hang_report(devices: list[DeviceState], spinning: list[Warp], idle: int) -> 
     first = {key: index for index, (key, _) in reversed(list(enumerate(facts)))}
     shown = tuple((key if first[key] == n else "", line) for n, (key, line) in enumerate(facts[: 2 * MOST_LINES]))
     return "PTX-H0401", text, instruction, shown, fix
+
+
+def _mbarrier_waits(ops: ReferenceOps, warps: list[Warp]) -> tuple[list[Wait], list[Warp]]:
+    """What warps wait for, by CTA and warp, and the warps that do something else."""
+    waits, rest = [], []
+    for warp in sorted(warps, key=lambda warp: (warp.cta.grid.number, warp.cta.linear, warp.index)):
+        found = waits_of(ops, warp)
+        if found is None:
+            rest.append(warp)
+        else:
+            waits += found
+    return waits, [warp for warp in warps if warp in rest]
 
 
 def _instruction(warp: Warp) -> Instruction:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from emulator.engines.reference.operands import read
 from emulator.isa import mbarrier as mb
 from emulator.machine import memory as m
 from emulator.machine.cta import Cta
+from emulator.machine.warp import Warp, lanes_of, mask_of
+from emulator.program import Instruction
 
 if TYPE_CHECKING:
     from emulator.engines.reference.ops import ReferenceOps
@@ -87,3 +92,97 @@ def _words(why: int, what: str, number: int, found: mb.Contents, word: int) -> t
         return f"{what}: more than {mb.MOST:,} arrivals would be pending", "wait for the phase first, or use .noinc"
     text = f"{what}: a tx-count of {found.tx_count:,} bytes and {number:,} more leave its range of {mb.MOST:,}"
     return text, "a phase tracks less than 1 MiB: use several phases or barriers, and expect what is copied"
+
+
+# --- waits -----------------------------------------------------------------------------------------
+
+WAITS = ("test_wait", "try_wait")
+AHEAD = 8  # instructions between where a loop is found and its wait
+
+
+class Wait(NamedTuple):
+    """Lanes of a warp that wait for the current phase of an object."""
+
+    warp: Warp
+    lanes: int
+    instruction: Instruction
+    address: int
+    contents: mb.Contents
+
+
+def waits_of(ops: ReferenceOps, warp: Warp) -> list[Wait] | None:
+    """What the lanes of a warp that can go on wait for; None if any of them does something else."""
+    found = []
+    going = warp.live & warp.wants_turn
+    for pc in sorted({int(pc) for pc in warp.pc[lanes_of(going)]}):
+        lanes = going & mask_of(warp.pc == pc)
+        instruction = _wait_ahead(warp.cta.grid.program.instructions, pc)
+        part = [] if instruction is None else list(_waits_at(ops, warp, lanes, instruction))
+        if sum(wait.lanes for wait in part) != lanes:
+            return None
+        found += part
+    return found
+
+
+def _wait_ahead(instructions: list[Instruction], pc: int) -> Instruction | None:
+    """The wait that lanes at a pc come to, over one branch at most."""
+    branches = 0
+    for _ in range(AHEAD):
+        instruction = instructions[pc]
+        entry = instruction.variant.entry
+        if entry.mnemonic == "mbarrier" and any(instruction.variant.get(word) for word in WAITS):
+            return instruction
+        if entry.mnemonic == "bra" and not branches:
+            pc, branches = instruction.sources[0].place.pcs[0], 1
+        elif entry.kind == "machine" and entry.mnemonic != "nanosleep":
+            return None
+        else:
+            pc += 1
+    return None
+
+
+def _waits_at(ops: ReferenceOps, warp: Warp, lanes: int, instruction: Instruction) -> Iterator[Wait]:
+    """The waits of lanes by their object, where its phase has not completed."""
+    ops.bind(warp, lanes, instruction)
+    address, phase = (read(ops, operand).data for operand in instruction.sources[:2])
+    wanted = phase & 1 if instruction.variant.get("parity") else phase >> np.uint64(mb.PHASE_BIT)
+    for where in sorted({int(n) for n in address[lanes_of(lanes)]}):
+        here = lanes & mask_of(address == where)
+        word = _word_at(warp.cta, where)
+        contents = mb.Contents.of(word) if word is not None else None
+        blocked = here & mask_of(wanted == contents.parity) if contents is not None and contents.valid else 0
+        if contents is not None and blocked:
+            yield Wait(warp, blocked, instruction, where & m.WINDOW_BYTES - 1, contents)
+
+
+def _word_at(cta: Cta, address: int) -> int | None:
+    """The 64 bits at a shared or generic address of the CTA; None outside of its shared memory."""
+    offset = (address & m.WINDOW_BYTES - 1) - (cta.rank << m.CLUSTER_SHIFT) - m.SHARED_BASE
+    if address >> 32 not in (0, m.SHARED_WINDOW >> 32) or not 0 <= offset <= len(cta.shared) - 8:
+        return None
+    return int.from_bytes(cta.shared[offset : offset + 8].tobytes(), "little")
+
+
+def wait_lines(waits: list[Wait]) -> list[str]:
+    """Objects and who waits for them: one line an object, one a place in the program."""
+    objects: dict[tuple[Cta, int], list[Wait]] = {}
+    for wait in waits:
+        objects.setdefault((wait.warp.cta, wait.address), []).append(wait)
+    lines = []
+    for (cta, address), mine in objects.items():
+        lines.append(f"{place_of(cta, address)} in block {cta.index} of {cta.grid.name}: {mine[0].contents}")
+        places: dict[int, list[Wait]] = {}
+        for wait in mine:
+            places.setdefault(wait.instruction.line, []).append(wait)
+        lines += [f"  {_who(some)} wait{'s' * (len(some) == 1)} for it at line {line}" for line, some in places.items()]
+    return lines
+
+
+def _who(waits: list[Wait]) -> str:
+    """`warps 1-4`, or `warp 0 (lanes 0x00000001)` where not all lanes that go on do."""
+    if len(waits) == 1 and waits[0].lanes != waits[0].warp.live:
+        return f"warp {waits[0].warp.index} (lanes {waits[0].lanes:#010x})"
+    numbers = [wait.warp.index for wait in waits]
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return f"warps {numbers[0]}-{numbers[-1]}"
+    return f"warp{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"

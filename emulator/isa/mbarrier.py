@@ -43,9 +43,9 @@ class Contents:
         return Contents(bool(word & 1) and abs(tx) <= MOST, word >> PHASE_BIT, pending, expected, tx)
 
     def __str__(self) -> str:
-        missing = f"{self.tx_count:,} bytes missing" if self.tx_count >= 0 else f"{-self.tx_count:,} bytes ahead"
-        phase = f"phase of parity {self.parity}"
-        return f"{phase}, {self.pending:,} of {self.expected:,} arrivals pending, {missing}"
+        arrivals = f"{self.pending:,} of {self.expected:,} arrivals pending"
+        word = "missing" if self.tx_count >= 0 else "ahead"
+        return f"phase of parity {self.parity}, {arrivals}, {abs(self.tx_count):,} bytes {word}"
 
 
 class Mbarrier:

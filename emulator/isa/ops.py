@@ -413,7 +413,10 @@ class Ops(ABC):
 
     @abstractmethod
     def suspend(self, lanes: Value) -> None:
-        """These lanes found that they have to wait (try_wait): if there are any, the others of the run go first."""
+        """These lanes have to wait (try_wait): the other warps have a turn, then the instruction is tried again.
+
+        The second time lanes that still have to wait go on.  While a lane waits, the instruction has no results.
+        """
 
     @abstractmethod
     def barrier(

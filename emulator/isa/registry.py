@@ -54,6 +54,7 @@ class Entry:
     control).  sync: the operand with the member mask of a warp rendezvous.  resume: the second half of a
     meaning that waits.  check: a rule that the line cannot say; it returns what is wrong.  removed: from this
     version on, targets from this one on do not have it any more.  limits: the numbers that a constant operand may be.
+    suspends: whether lanes may stand at it until their warp's next turn.
     """
 
     signature: Signature
@@ -67,6 +68,7 @@ class Entry:
     check: Check | None = None
     removed: Requirement | None = None
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    suspends: bool = False
 
     @property
     def mnemonic(self) -> str:
@@ -166,6 +168,7 @@ def instruction(
     check: Check | None = None,
     removed: str = "",
     limits: Mapping[str, Limit] | None = None,
+    suspends: bool = False,
     loose: bool = False,
     first: str = "",
     **keywords: str,
@@ -174,7 +177,7 @@ def instruction(
 
     section: of the manual.  requires: "7.8 sm_90", the least version and target.  since: the same for single
     modifiers, {".e4m3": "8.1 sm_89"}.  removed: "6.4 sm_70", gone from these targets from that version on.
-    limits: {"size": (4, 8, 16)}, what an operand may be where it is a constant.
+    limits: {"size": (4, 8, 16)}, what an operand may be where it is a constant.  suspends: it calls ops.suspend.
     loose: modifiers may come in any order, as ptxas takes them, except that those named in `first` stand first.
     """
     compiled = signature(line, loose=loose, first=first, **keywords)
@@ -182,7 +185,7 @@ def instruction(
 
     def register(meaning: Meaning) -> Meaning:
         least, gone = Requirement.parse(requires), Requirement.parse(removed) if removed else None
-        entry = Entry(compiled, meaning, section, kind, least, needs, sync, resume, check, gone, limits or {})
+        entry = Entry(compiled, meaning, section, kind, least, needs, sync, resume, check, gone, limits or {}, suspends)
         ENTRIES.setdefault(compiled.mnemonic, []).append(entry)
         lookup.cache_clear()
         return meaning

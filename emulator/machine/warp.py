@@ -7,7 +7,7 @@
        384   128  call_top      32 x u32   bytes on the lane's call stack
        512   128  stack_top     32 x u32   end of the lane's stack in use
        640    32  carry         32 x u8    CC.CF
-       672    32  masks          8 x u32   live, waiting, slice, run length, turn, ran
+       672    32  masks          8 x u32   live, waiting, slice, run length, turn, ran, suspended
        704  64*n  rows          registers at the offsets of the program
 
 After every instruction the bytes are exact: both engines, the debugger and the cross-check look at them.
@@ -57,6 +57,7 @@ class Warp:
 
     live: lanes that have not exited.  waiting: lanes that stand at an instruction until something else
     happens.  slice, turn and ran belong to the rotation between lanes that went apart (engines/divergence.py).
+    suspended: lanes that wait until the others of the run have had a turn, and then try once more (try_wait).
     rendezvous: lanes that wait for the other lanes of a member mask, by (opcode, mask).
     """
 
@@ -139,9 +140,28 @@ class Warp:
         self._masks[5] = mask
 
     @property
+    def suspended(self) -> int:
+        """Lanes that try once more in the warp's next turn, or have yet to in this one."""
+        return int(self._masks[6])
+
+    @suspended.setter
+    def suspended(self, mask: int) -> None:
+        self._masks[6] = mask
+
+    @property
     def runnable(self) -> int:
         """Lanes that can execute."""
         return self.live & ~self.waiting
+
+    @property
+    def wants_turn(self) -> int:
+        """Lanes that can execute in the warp's next turn."""
+        return self.runnable | self.suspended
+
+    def wake(self) -> None:
+        """At the start of a turn: lanes that were suspended go on."""
+        if self.suspended:
+            self.waiting &= ~self.suspended
 
     @property
     def first_thread(self) -> int:

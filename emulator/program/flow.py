@@ -9,13 +9,15 @@ from emulator.program.operands import Callee, Targets
 
 
 def join_points(instructions: Iterable[Instruction]) -> frozenset[int]:
-    """Pcs where lanes that went apart can meet: branch targets and the instructions behind control."""
+    """Pcs where lanes that went apart can meet: branch targets, instructions behind control and those that suspend."""
     found: set[int] = set()
     for instruction in instructions:
         targets = [s.place.pcs for s in instruction.sources if isinstance(s.place, Targets)]
         for pcs in targets:
             found.update(pcs)
         entry = instruction.variant.entry
+        if entry.suspends:
+            found.add(instruction.pc)
         if targets or entry.kind == "machine" or entry.sync is not None:
             found.add(instruction.pc + 1)
     return frozenset(found)

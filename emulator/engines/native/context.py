@@ -42,7 +42,7 @@ GLOBALS = np.dtype(
 ALLOCATION = np.dtype([("base", "u8"), ("end", "u8"), ("read_only", "u8"), ("unused", "u8")])
 
 HEADER = {"pc": 0, "depth": 128, "frame": 256, "carry": 640, "live": 672, "waiting": 676, "slice": 680}
-HEADER |= {"run_length": 684, "turn": 688, "ran": 692}
+HEADER |= {"run_length": 684, "turn": 688, "ran": 692, "suspended": 696}
 
 
 def offset_of(field: str) -> int:

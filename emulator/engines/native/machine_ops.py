@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, global_offset, offset_of
-from emulator.engines.native.mbarriers import update_text
+from emulator.engines.native.mbarriers import suspend_text, update_text
 from emulator.engines.native.patterns import Pattern, Place, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, ObjectChange, Ops, Value
@@ -33,6 +33,7 @@ class MachineOps(Ops):
     """Memory and control of the text builder."""
 
     lines: list[str]
+    declarations: set[str]
     in_frame = False  # whether the address counts from the lane's frame
     place: Place | None = None  # where the instruction's address comes from
     fast = False  # whether accesses try patterns first, and miss them in the slow version
@@ -354,8 +355,8 @@ class MachineOps(Ops):
         self.control = "branch"
 
     def suspend(self, lanes: Value) -> None:
-        """A wait that has to go on gives up the turn: the reference engine does it."""
-        self.go_on_unless(self.any_lane(lanes.data))
+        """Lanes that have just come wait for the warp's next turn."""
+        suspend_text(self, lanes)
 
     def fault(self, lanes: Value, kind: str) -> None:
         """Stop the launch if a lane is on: the reference engine does it."""

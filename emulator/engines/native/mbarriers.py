@@ -1,4 +1,4 @@
-"""Changes of mbarrier objects as LLVM text: a loop over the executing lanes, the lowest first.
+"""Changes of mbarrier objects as LLVM text: a loop over the executing lanes, the lowest first; and waiting for them.
 
 Where a lane's change is not allowed, those of the lanes before it are taken back, last first, and the instruction is
 left to the reference engine, which makes the report.
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.engines.native.atomics import count_change, pick, spill
+from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.text import vector
 from emulator.isa.ops import U64, ObjectChange, Value
+from emulator.machine.warp import HEADER_BYTES
 
 if TYPE_CHECKING:
     from emulator.engines.native.machine_ops import MachineOps
@@ -61,3 +63,38 @@ def _take_back(ops: MachineOps, places: str, out: str, lanes: str) -> None:
     ops.lines.append(f"  store i64 {word}, ptr {pick(ops, places, 'ptr', lane)}, align 1")
     bit = ops.emit(f"shl i32 1, {lane}")
     ops.lines += [f"  {after} = xor i32 {rest}, {bit}", f"  br label %{loop}"]
+
+
+def suspend_text(ops: MachineOps, lanes: Value) -> None:
+    """Lanes that are not suspended yet are, and the instruction counts, but it is held for the whole group."""
+    at, waiting_at = (_header(ops, field) for field in ("suspended", "waiting"))
+    suspended = ops.emit(f"load i32, ptr {at}")
+    mask = ops.emit(f"bitcast {vector('i1')} {lanes.data} to i32")
+    fresh = ops.emit(f"and i32 {mask}, {ops.emit(f'xor i32 {suspended}, -1')}")
+    hold, go_on = ops.label(), ops.label()
+    ops.lines += [f"  br i1 {ops.emit(f'icmp ne i32 {fresh}, 0')}, label %{hold}, label %{go_on}", f"{hold}:"]
+    waiting = ops.emit(f"load i32, ptr {waiting_at}")
+    ops.lines.append(f"  store i32 {ops.emit(f'or i32 {waiting}, {fresh}')}, ptr {waiting_at}")
+    ops.lines.append(f"  store i32 {ops.emit(f'or i32 {suspended}, {fresh}')}, ptr {at}")
+    _let_others_go(ops)
+    ops.lines.append(f"{go_on}:")
+    executing = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+    rest = ops.emit(f"and i32 {suspended}, {ops.emit(f'xor i32 {executing}, -1')}")
+    ops.lines.append(f"  store i32 {rest}, ptr {at}")
+
+
+def _header(ops: MachineOps, field: str) -> str:
+    return ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER[field] - HEADER_BYTES}")
+
+
+def _let_others_go(ops: MachineOps) -> None:
+    """End the straight run with this instruction, whose pc the group keeps: as where it meets other lanes."""
+    start = ops.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('start_pc')}")
+    other = ops.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('other_pc')}")
+    pc = ops.emit(f"load i32, ptr {ops.emit('getelementptr i8, ptr %ip, i64 40')}")
+    begun = ops.emit(f"load i32, ptr {start}")
+    ops.lines.append(f"  store i32 {ops.emit(f'sub i32 {begun}, 1')}, ptr {start}")
+    ops.lines.append(f"  store i32 {pc}, ptr {other}")
+    ops.declarations.add("declare i32 @join_part(ptr noalias, ptr noalias, ptr noalias, i32)")
+    arguments = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
+    ops.lines.append(f"  ret i32 {ops.emit(f'musttail call i32 @join_part({arguments})')}")

@@ -100,7 +100,7 @@ class ReferenceEngine:
             self._meet(warp, lanes, instruction, sources)
             return
         results = entry.meaning(ops, instruction.variant, *sources)
-        if results is not None:
+        if results is not None and not ops.held:
             self._write(instruction, results)
 
     def _write(self, instruction: Instruction, results: Any) -> None:
@@ -117,7 +117,7 @@ class ReferenceEngine:
     def _advance(self, warp: Warp, group: int) -> None:
         """The only code that moves pcs on: to the next instruction, unless control took the lanes elsewhere."""
         moved = self.ops.moved
-        stay = group & ~moved & ~self._passed & ~warp.waiting
+        stay = 0 if self.ops.held else group & ~moved & ~self._passed & ~warp.waiting
         if stay:
             warp.pc[lanes_of(stay)] += 1
         warp.executed += 1

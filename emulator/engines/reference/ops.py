@@ -46,6 +46,7 @@ class ReferenceOps(LaneOps):
         self.instruction: Instruction
         self.moved = 0
         self.yielded = False
+        self.held = False
 
     def bind(self, warp: Warp, lanes: int, instruction: Instruction) -> None:
         """Work on these lanes of a warp at an instruction."""
@@ -56,6 +57,7 @@ class ReferenceOps(LaneOps):
         self.carry_row = warp.carry
         self.moved = 0
         self.yielded = False
+        self.held = False
 
     # --- memory ----------------------------------------------------------------------------------
 
@@ -267,11 +269,12 @@ class ReferenceOps(LaneOps):
         self.yielded = True
 
     def suspend(self, lanes: Value) -> None:
-        """If a lane has to wait, the warp gives up its turn, and these lanes their slice of it."""
-        if lanes.data.any():
-            self.yielded = True
-            self.warp.slice = 0
-            self.runner.note_suspension()
+        """Lanes that have just come have to wait for the warp's next turn: it is held for all lanes."""
+        mask, warp = mask_of(lanes.data), self.warp
+        fresh = mask & ~warp.suspended
+        warp.suspended = warp.suspended | fresh if fresh else warp.suspended & ~mask_of(self.lanes.data)
+        warp.waiting |= fresh
+        self.held = bool(fresh)
 
     # --- barriers --------------------------------------------------------------------------------
 

@@ -193,11 +193,14 @@ def mbarrier_test_wait(ops: Ops, i: Variant, addr: Value, phase: Value) -> Value
 
 
 @instruction(TRY.format("") + " d, [addr], state{, suspendTimeHint}", first="try_wait", requires="7.8 sm_90",
-             suspendTimeHint="u32", **STATE)  # fmt: skip
+             suspendTimeHint="u32", suspends=True, **STATE)  # fmt: skip
 @instruction(TRY.format(".parity") + " d, [addr], phaseParity{, suspendTimeHint}", first="try_wait parity",
-             requires="7.8 sm_90", suspendTimeHint="u32", **PARITY)  # fmt: skip
+             requires="7.8 sm_90", suspendTimeHint="u32", suspends=True, **PARITY)  # fmt: skip
 def mbarrier_try_wait(ops: Ops, i: Variant, addr: Value, phase: Value, hint: Value | None = None) -> Value:
-    """As test_wait; where the phase has not completed, the warp gives up the rest of its turn, whatever the hint."""
+    """As test_wait; a lane whose phase has not completed waits for its warp's next turn, and then looks once more.
+
+    That is the time limit here, whatever the hint.
+    """
     completed = _completed(ops, i, addr, phase)
     ops.suspend(ops.lanes & ~completed)
     return completed
