@@ -99,8 +99,8 @@ def launch_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def system_of(given: dict[str, Any]) -> System:
-    """The system that the options describe."""
+def system_of(given: dict[str, Any], registers: str | None = None) -> System:
+    """The system that the options describe.  registers: as for System."""
     try:
         return System(
             given["devices"],
@@ -110,6 +110,7 @@ def system_of(given: dict[str, Any]) -> System:
             seed=given["seed"],
             contract=given["contract"],
             max_instructions=given["max_instructions"],
+            registers=registers,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

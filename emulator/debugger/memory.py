@@ -70,7 +70,7 @@ def variables_of(runner: Runner, warp: Warp | None, pc: int) -> dict[str, Variab
         return found
     program = warp.cta.grid.program
     for name, storage in program.shared.items():
-        found[name] = _of_storage(storage, fixed_shared(warp, storage))
+        found[name] = _of_storage(storage, fixed_shared(warp, storage), warp.cta.grid.config.shared)
     for parameter in program.parameters:
         kind = TYPES.get(parameter.node.type, TYPES["b8"])
         variable = Variable(parameter.name, "param", parameter.offset, kind, parameter.size // kind.bytes)
@@ -89,9 +89,11 @@ def fixed_shared(warp: Warp, storage: Storage) -> int:
     return (warp.cta.rank << CLUSTER_SHIFT) + SHARED_BASE + offset
 
 
-def _of_storage(storage: Storage, address: Any) -> Variable:
+def _of_storage(storage: Storage, address: Any, dynamic: int = 0) -> Variable:
+    """dynamic: the bytes that the launch gives to `.extern` shared arrays, which have no size of their own."""
     kind = TYPES.get(storage.type, TYPES["b8"])
-    return Variable(storage.name, space_of(storage), address, kind, storage.size // kind.bytes)
+    size = storage.size if storage.offset >= 0 or storage.space != "shared" else dynamic
+    return Variable(storage.name, space_of(storage), address, kind, size // kind.bytes)
 
 
 def _of_note(allocation: Allocation) -> Variable:

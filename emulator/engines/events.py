@@ -36,6 +36,14 @@ class EventStream:
             for grid in device.grids:
                 observer.on_launch(grid.number, grid.program)
 
+    def remove(self, observer: Observer) -> None:
+        """Deliver to an observer no more."""
+        self.flush()
+        self.observers.remove(observer)
+        self.wants = Events.NONE
+        for other in self.observers:
+            self.wants |= other.wants
+
     def launched(self, grid: Grid) -> None:
         """A launch starts."""
         self.flush()

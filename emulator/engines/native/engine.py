@@ -145,6 +145,10 @@ class NativeEngine(ReferenceEngine):
                 return True
             self._refresh_allocations()
 
+    def lanes_moved(self) -> None:
+        """Lanes may stand where no turn ends."""
+        self._stopped_anywhere = True
+
     def _others_stand_at_joins(self, warp: Warp) -> bool:
         """Whether the lanes that go next can meet others only where native code looks for them."""
         others = warp.runnable & ~next_group(warp)

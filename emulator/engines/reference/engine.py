@@ -70,6 +70,9 @@ class ReferenceEngine:
                 return not warp.runnable
         return True
 
+    def lanes_moved(self) -> None:
+        """Somebody else has set the pcs of lanes, between two instructions."""
+
     def step(self, warp: Warp) -> Step:
         """Execute one instruction of the group of lanes whose turn it is."""
         group = next_group(warp)

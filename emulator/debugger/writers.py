@@ -1,0 +1,239 @@
+"""Who wrote a register or a byte last, and what a written value was made of.
+
+The past is executed again in stretches, backwards, and every instruction and access in them is looked at: what is found
+is exact, a write of the same value included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from emulator.debugger.changes import Change, changes_of
+from emulator.debugger.inputs import inputs_of
+from emulator.debugger.recording import Past, Records, excursion, go
+from emulator.debugger.session import Session
+from emulator.debugger.targets import MemoryTarget, RegisterTarget, Target
+from emulator.engines.schedule import WarpKey
+from emulator.machine import memory as m
+from emulator.program import Instruction, Program
+from emulator.program.operands import Callee, CallList, Elements, Operand, Packed, Register, Storage
+
+Flags = npt.NDArray[np.bool_]
+MOST_LOOKED_AT = 300_000  # warp instructions that a search executes again
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write: by an instruction of a lane, or by the user (change)."""
+
+    time: int
+    key: WarpKey
+    pc: int
+    lane: int
+    change: Change | None = None
+
+
+# --- who writes what --------------------------------------------------------------------------------
+
+
+def registers_in(operand: Operand | Storage | None) -> Iterator[Register]:
+    """The registers that an operand names as values, not those of addresses."""
+    if operand is None or isinstance(operand, Storage):
+        return
+    place = operand.place
+    if isinstance(place, Register):
+        yield place
+    elif isinstance(place, Elements | Packed | CallList):
+        for element in place.elements:
+            yield from registers_in(element)
+
+
+def written_by(program: Program, instruction: Instruction) -> Iterator[Register]:
+    """The registers that an instruction writes; a call also the parameters of its callee and its own results."""
+    for operand in instruction.results:
+        yield from registers_in(operand)
+    if instruction.call is None:
+        return
+    for result in instruction.call.results.elements:
+        yield from registers_in(result)
+    for operand in instruction.sources:
+        if isinstance(operand.place, Callee) and isinstance(operand.place.place, str):
+            callee = program.functions.get(operand.place.place)
+            yield from (one for one in (callee.parameters if callee else ()) if isinstance(one, Register))
+
+
+@lru_cache(maxsize=64)
+def writers_of(program: Program) -> dict[int, list[int]]:
+    """By offset of a row: the pcs that write it."""
+    found: dict[int, list[int]] = {}
+    for instruction in program.instructions:
+        for register in written_by(program, instruction):
+            found.setdefault(register.offset, []).append(instruction.pc)
+    return found
+
+
+def register_hits(target: RegisterTarget, program: Program, instructions: Records) -> Records:
+    """The instructions that write a register in one of its lanes."""
+    grid, block, warp = target.key
+    pcs = writers_of(program).get(target.register.offset, [])
+    mine = (instructions["grid"] == grid) & (instructions["cta"] == block) & (instructions["warp"] == warp)
+    mine &= np.isin(instructions["pc"], pcs) & (instructions["lanes"] & np.uint32(target.lanes) != 0)
+    found: Records = instructions[mine]
+    return found
+
+
+def access_hits(session: Session, target: MemoryTarget, accesses: Records, kinds: bytes = b"wa") -> Records:
+    """The accesses of some kinds (r, w, a) that touch a byte of a target."""
+    wanted = np.isin(accesses["kind"], [bytes([kind]) for kind in kinds])
+    found: Records = accesses[wanted & touches(session, target, accesses)]
+    return found
+
+
+def touches(session: Session, target: MemoryTarget, accesses: Records) -> Flags:
+    """Which accesses reach a byte of a target."""
+    address, size, space = accesses["address"], accesses["size"], accesses["space"]
+    window = address >> np.uint64(32)
+    low = (address & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    generic = space == b"generic"
+    if target.space == "global":
+        inside = np.isin(space, [b"global", b"const", b"generic"])
+        upper = np.uint64(target.low >> 32 << 32)
+        at = np.where((space == b"const") & (window == 0), address | upper, address).astype(np.int64)
+        mine: Flags = inside
+        return mine & _overlap(at, size, target)
+    mine = (accesses["grid"] == target.key[0]) & np.isin(accesses["cta"], _ctas(session, target))
+    if target.space == "shared":
+        mine &= np.char.startswith(space, b"shared") | (generic & (window == m.SHARED_WINDOW >> 32))
+        mine &= low >> m.CLUSTER_SHIFT == _rank(session, target)
+        at = (low & (1 << m.CLUSTER_SHIFT) - 1) - m.SHARED_BASE
+    elif target.space == "local":
+        mine &= (accesses["warp"] == target.key[2]) & (accesses["lane"] == target.lane)
+        own = (space == b"param") & (low & m.FRAME_FLAG != 0)
+        mine &= (space == b"local") | own | (generic & (window == m.LOCAL_WINDOW >> 32))
+        at = low & ~m.FRAME_FLAG
+    else:
+        mine &= ((space == b"param") & (low & m.FRAME_FLAG == 0)) | (generic & (window == m.PARAM_WINDOW >> 32))
+        at = low
+    return mine & _overlap(at, size, target)
+
+
+def _overlap(at: Records, size: Records, target: MemoryTarget) -> Flags:
+    found: Flags = (at < target.low + target.size) & (at + size.astype(np.int64) > target.low)
+    return found
+
+
+def _ctas(session: Session, target: MemoryTarget) -> list[int]:
+    """The CTAs that reach the bytes: those of the cluster for shared memory."""
+    warp = session.timeline.warp((target.key[0], target.key[1], 0))
+    if target.space != "shared" or warp is None:
+        return [target.key[1]]
+    return [cta.linear for cta in warp.cta.cluster]
+
+
+def _rank(session: Session, target: MemoryTarget) -> int:
+    warp = session.timeline.warp((target.key[0], target.key[1], 0))
+    return warp.cta.rank if warp is not None else 0
+
+
+# --- the last writer --------------------------------------------------------------------------------
+
+
+def last_write(past: Past, target: Target, before: int, most: int = MOST_LOOKED_AT) -> Write | None:
+    """The last write to a target before a time; None if there is none in the stretches looked at."""
+    change = max(changes_of(past.session, target, before), key=lambda change: change.time, default=None)
+    for instructions, accesses in past.stretches(most):
+        found = _last_in(past.session, target, before, instructions, accesses)
+        if found is not None and (change is None or change.time <= found.time):
+            return found
+        if change is not None and len(instructions) and change.time >= int(instructions["time"][0]):
+            break
+    if change is not None:
+        return Write(change.time, change.key, -1, 0, change)
+    return None
+
+
+def _last_in(session: Session, target: Target, before: int, instructions: Records, accesses: Records) -> Write | None:
+    if isinstance(target, MemoryTarget):
+        hits = access_hits(session, target, accesses[accesses["time"] < before])
+        if not len(hits):
+            return None
+        last = hits[-1]
+        return Write(int(last["time"]), _key(last), int(last["pc"]), int(last["lane"]))
+    program = program_of(session, target.key)
+    if program is None:
+        return None
+    hits = register_hits(target, program, instructions[instructions["time"] < before])
+    if not len(hits):
+        return None
+    last = hits[-1]
+    lanes = int(last["lanes"]) & target.lanes
+    return Write(int(last["time"]), _key(last), int(last["pc"]), (lanes & -lanes).bit_length() - 1)
+
+
+def _key(record: np.void) -> WarpKey:
+    return int(record["grid"]), int(record["cta"]), int(record["warp"])
+
+
+def program_of(session: Session, key: WarpKey) -> Program | None:
+    """The program that a warp runs or ran."""
+    for device in session.runner.devices:
+        for grid in device.grids:
+            if grid.number == key[0]:
+                program: Program = grid.program
+                return program
+    return session.programs[0] if len(session.programs) == 1 else None
+
+
+@dataclass
+class Cause:
+    """A value and where it came from.  write: None where none was found; complete: the whole past was looked at."""
+
+    target: Target
+    lane: int
+    value: str
+    write: Write | None
+    instruction: Instruction | None = None
+    inputs: list[Cause] = field(default_factory=list)
+    complete: bool = True
+
+
+def trace(session: Session, target: Target, lane: int, hops: int) -> Cause:
+    """The last writer of a target, the inputs of that instruction with their writers, and so on."""
+    now = session.timeline.now
+    raw = target.bytes_of(session)
+    value = target.show(raw, lane) if raw is not None else "?"
+    with excursion(session):
+        past = Past(session, now)
+        return _cause(past, target, lane, value, now, hops)
+
+
+def _cause(past: Past, target: Target, lane: int, value: str, before: int, hops: int) -> Cause:
+    session = past.session
+    one = _narrowed(target, lane)
+    write = last_write(past, one, before)
+    cause = Cause(one, lane, value, write, complete=past.begin == 0)
+    if write is None or write.change is not None:
+        return cause
+    go(session.timeline, write.time)
+    warp = session.timeline.warp(write.key)
+    if warp is None:
+        return cause
+    cause.instruction = warp.cta.grid.program.instructions[write.pc]
+    if hops > 0:
+        for source, source_lane, shown in inputs_of(session, warp, cause.instruction, write.lane):
+            cause.inputs.append(_cause(past, source, source_lane, shown, write.time, hops - 1))
+    return cause
+
+
+def _narrowed(target: Target, lane: int) -> Target:
+    """A register in one lane."""
+    if not isinstance(target, RegisterTarget):
+        return target
+    return RegisterTarget(
+        f"{target.register.name}@{lane}", target.key, target.register, 1 << lane, target.kind, target.base
+    )
