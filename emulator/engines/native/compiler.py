@@ -40,7 +40,17 @@ def compile_object(text: str, features: str | None = None) -> bytes:
     """The object code of a module; features: LLVM's CPU features, None for the host's, "" for the plain target."""
     module = binding().parse_assembly(text)
     module.verify()
-    return bytes(_machine(features).emit_object(module))
+    machine = _machine(features)
+    if "alwaysinline" in text:  # written by hand, with functions that only exist to be inlined
+        _optimize(module, machine)
+    return bytes(machine.emit_object(module))
+
+
+def _optimize(module: Any, machine: Any) -> None:
+    """LLVM's passes of level 1.  Handlers go without: their text has nothing that these would find."""
+    llvm = binding()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
+    builder.getModulePassManager().run(module, builder)
 
 
 class LoadedCode:
