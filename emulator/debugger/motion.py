@@ -20,6 +20,7 @@ from emulator.engines.schedule import schedule_of
 from emulator.machine.warp import Warp
 
 REACHED = Halted("time")
+WINDOW = 64  # instructions that a search backwards looks through at a time, at first
 
 
 def step(session: Session, count: int = 1) -> Stop:
@@ -247,20 +248,23 @@ def reverse_finish(session: Session) -> Stop:
 
 
 def _reverse(session: Session, count: int, wanted: Callable[[], bool]) -> Stop:
+    """To the count-th last moment before an instruction of the focused warp at which something held."""
     if session.focus is None:
         raise DebuggerError("nothing has run yet")
     session.mark()
-    key, timeline = session.focus.key, session.timeline
-    when: int | None = timeline.now
-    for _ in range(count):
-        while when is not None:
-            when = timeline.index.last_before(when, key)
-            if when is not None and _was(session, when) and wanted():
-                break
-    if when is None:
-        timeline.seek(timeline.index.next_from(0, key) or 0)
-        return session.arrive("history", REACHED, "the first instruction of this warp")
-    return session.arrive("step", REACHED)
+    timeline, key = session.timeline, session.focus.key
+    upper, window = timeline.now, count
+    while times := timeline.index.times_before(upper, key, window):
+        matching = [when for when in times if _was(session, when) and wanted()]
+        if session.timeline.motor.interrupted:
+            return session.arrive("step", Halted("interrupted"))
+        if len(matching) >= count:
+            timeline.seek(matching[-count])
+            return session.arrive("step", REACHED)
+        count -= len(matching)
+        upper, window = times[0], max(4 * window, WINDOW)
+    timeline.seek(timeline.index.next_from(0, key) or 0)
+    return session.arrive("history", REACHED, "the first instruction of this warp")
 
 
 def _was(session: Session, when: int) -> bool:

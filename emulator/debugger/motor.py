@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from emulator.engines.divergence import next_group
 from emulator.engines.run import Runner
-from emulator.engines.schedule import Pick, WarpKey, key_of
+from emulator.engines.schedule import QUANTUM, WarpKey, key_of
 from emulator.errors import KernelFault
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction, Program
 
 Places = Mapping[Program, frozenset[int]]  # pcs by program
 NOWHERE: Places = {}
+FOREVER = 1 << 62
 
 
 class Standing(NamedTuple):
@@ -73,9 +74,9 @@ STEPWISE = Watcher(after=lambda standing: False)  # stops for nothing, but goes 
 
 def standing_of(warp: Warp) -> Standing | None:
     """What a warp executes next, looked up without a change; None if it cannot run."""
-    kept = warp.state[672:704].copy()
+    kept = warp.slice, warp.turn, warp.ran
     group = next_group(warp)
-    warp.state[672:704] = kept
+    warp.slice, warp.turn, warp.ran = kept
     return Standing(warp, int(warp.pc[lanes_of(group)][0]), group) if group else None
 
 
@@ -98,29 +99,57 @@ class Motor:
         pause: stop where it costs nothing, at or after this time.
         """
         runner = self.runner
-        while until is None or runner.time < until:
-            if self.interrupted:
-                return Halted("interrupted")
-            if pause is not None and runner.time >= pause:
-                return Halted("pause")
-            try:
+        try:
+            while until is None or runner.time < until:
+                if self.interrupted:
+                    return Halted("interrupted")
+                if pause is not None and runner.time >= pause:
+                    return Halted("pause")
+                if watcher.idle and self._whole_turns(until, pause):
+                    continue
                 turn = runner.settle()
                 if turn is None:
                     return Halted("end")
-                if watcher.idle and self._fits(turn, until):
-                    self._ran(runner.time, key_of(turn.warp))
-                    runner.run_turn()
-                    continue
-                standing = standing_of(turn.warp)
-                if standing is not None and watcher.stops_at(standing):
-                    return Halted("place", standing)
-                self._ran(runner.time, key_of(turn.warp))
-                runner.step()
-                if standing is not None and watcher.after is not None and watcher.after(standing):
-                    return Halted("watch", standing)
-            except KernelFault as fault:
-                return Halted("fault", fault=fault)
+                halted = self._one(turn.warp, watcher)
+                if halted is not None:
+                    return halted
+        except KernelFault as fault:
+            return Halted("fault", fault=fault)
         return Halted("time")
+
+    def _whole_turns(self, until: int | None, pause: int | None) -> bool:
+        """Whole turns, as long as the next one will end before `until`; whether there was one."""
+        runner, ran = self.runner, self._ran
+        start = runner.time
+        last = FOREVER if until is None else until - self._longest_turn()
+        if pause is not None:
+            last = min(last, pause)
+        while runner.time <= last and not self.interrupted:
+            turn = runner.turn or runner.settle()
+            if turn is None:
+                break
+            ran(runner.time, key_of(turn.warp))
+            runner.run_turn()
+        return runner.time > start
+
+    def _longest_turn(self) -> int:
+        """How many instructions a turn will hardly exceed: it goes on to the next control transfer."""
+        turn = self.runner.settle()
+        if turn is None:
+            return 0
+        longest = max(len(grid.program.instructions) for device in self.runner.devices for grid in device.grids)
+        return max(turn.instructions, QUANTUM) + 2 * longest
+
+    def _one(self, warp: Warp, watcher: Watcher) -> Halted | None:
+        """One instruction of the turn in progress, unless a place is reached."""
+        standing = standing_of(warp)
+        if standing is not None and watcher.stops_at(standing):
+            return Halted("place", standing)
+        self._ran(self.runner.time, key_of(warp))
+        self.runner.step()
+        if standing is not None and watcher.after is not None and watcher.after(standing):
+            return Halted("watch", standing)
+        return None
 
     def steer(self, warp: Warp, watcher: Watcher = UNWATCHED) -> Halted:
         """One instruction of a warp that can run, whoever's turn it is."""
@@ -134,8 +163,3 @@ class Motor:
         if standing is not None and watcher.after is not None and watcher.after(standing):
             return Halted("watch", standing)
         return Halted("time", standing)
-
-    def _fits(self, turn: Pick, until: int | None) -> bool:
-        """Whether a whole turn will end before a time: it goes on to the next control transfer."""
-        longest = turn.instructions + 2 * len(turn.warp.cta.grid.program.instructions)
-        return until is None or self.runner.time + longest <= until

@@ -10,17 +10,20 @@ import bisect
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import process_time
 from typing import Protocol
 
 from emulator.debugger.motor import STEPWISE, UNWATCHED, Halted, Motor, Watcher, standing_of
 from emulator.engines.run import Runner
-from emulator.engines.schedule import WarpKey, key_of, schedule_of
+from emulator.engines.schedule import Schedule, WarpKey, key_of, schedule_of
 from emulator.engines.snapshots import Snapshot
 from emulator.errors import KernelFault
 from emulator.machine.warp import Warp
 
-SPACING = 50_000  # warp instructions between snapshots of a fresh run
-MOST_SNAPSHOTS = 64
+LEAST_SPACING = 2_000  # warp instructions between snapshots of a run
+RUN_A_SNAPSHOT = 25  # so many times the time that a snapshot takes passes before the next one
+MOST_SNAPSHOTS = 128
+MOST_BYTES = 1 << 30  # of all snapshots together
 NEAR = 256  # instructions: how far back from a visited moment another snapshot is kept
 
 
@@ -78,13 +81,13 @@ class TurnIndex:
 
     def note(self, time: int, key: WarpKey) -> None:
         """A warp runs from a time on, if that is not known."""
-        if self.starts and time < self.starts[-1]:
-            return
-        if self.starts and self.keys[-1] == key:
-            return
-        if self.starts and self.starts[-1] == time:
-            self.keys[-1] = key
-            return
+        if self.starts:
+            latest = self.starts[-1]
+            if time < latest or self.keys[-1] == key:
+                return
+            if latest == time:
+                self.keys[-1] = key
+                return
         self.starts.append(time)
         self.keys.append(key)
 
@@ -93,14 +96,22 @@ class TurnIndex:
         at = bisect.bisect_left(self.starts, time)
         del self.starts[at:], self.keys[at:]
 
+    def times_before(self, time: int, key: WarpKey, count: int) -> list[int]:
+        """When a warp's last `count` instructions before a time were executed, the earliest first."""
+        found: list[int] = []
+        entry = bisect.bisect_left(self.starts, time) - 1
+        following = time
+        while entry >= 0 and len(found) < count:
+            if self.keys[entry] == key:
+                first = max(self.starts[entry], following - (count - len(found)))
+                found += range(following - 1, first - 1, -1)
+            following = self.starts[entry]
+            entry -= 1
+        return found[::-1]
+
     def last_before(self, time: int, key: WarpKey) -> int | None:
         """When a warp's last instruction before a time was executed."""
-        at = bisect.bisect_left(self.starts, time)
-        for entry in range(at - 1, -1, -1):
-            if self.keys[entry] == key:
-                following = self.starts[entry + 1] if entry + 1 < len(self.starts) else time
-                return min(following, time) - 1
-        return None
+        return next(iter(self.times_before(time, key, 1)), None)
 
     def next_from(self, time: int, key: WarpKey) -> int | None:
         """When a warp's first instruction at or after a time was executed."""
@@ -122,8 +133,16 @@ class Kept:
 
     time: int
     snapshot: Snapshot
-    schedule: object
+    schedule: Schedule
     done: int
+
+    @property
+    def bytes(self) -> int:
+        """What it holds, roughly: pages, shared memory, rows of warps."""
+        ctas = [state for grid in self.snapshot.grids for _, state in grid.ctas]
+        first = ctas[0] if ctas else (b"", [], [])
+        one = len(first[0]) + sum(part.nbytes for warp in first[2] for part in warp[:3])
+        return int(self.snapshot.memory.data.nbytes) + one * len(ctas)
 
 
 class Timeline:
@@ -138,7 +157,8 @@ class Timeline:
         self.fault: Halted | None = None
         self._done = 0
         self._kept: list[Kept] = []
-        self._spacing = SPACING
+        self._spacing = self._least = LEAST_SPACING
+        self._cost = 0.0
         self.keep()
 
     # --- where and who -----------------------------------------------------------------------------
@@ -173,24 +193,31 @@ class Timeline:
         at = bisect.bisect_left(self._kept, self.now, key=lambda kept: kept.time)
         if at < len(self._kept) and self._kept[at].time == self.now:
             return self._kept[at]
+        started = process_time()
         kept = Kept(self.now, self.runner.snapshot(), self.runner.schedule, self._done)
         self._kept.insert(at, kept)
-        if len(self._kept) > MOST_SNAPSHOTS:
+        if len(self._kept) > max(2, min(MOST_SNAPSHOTS, MOST_BYTES // (kept.bytes + 1))):
             self._thin()
+        self._cost = process_time() - started
         return kept
 
     def _thin(self) -> None:
         """Drop every other snapshot but the first and the last ones."""
-        recent = self._kept[-MOST_SNAPSHOTS // 4 :]
-        self._kept = self._kept[: -MOST_SNAPSHOTS // 4 : 2] + recent
-        self._spacing *= 2
+        recent = len(self._kept) // 4
+        self._kept = [*self._kept[:-recent:2], *self._kept[-recent:]] if recent else [self._kept[0], self._kept[-1]]
+        self._least *= 2
+
+    def _adapt(self, executed: int, seconds: float) -> None:
+        """Have snapshots so far apart that they take a small part of the time."""
+        rate = executed / max(seconds, 1e-6)
+        self._spacing = max(self._least, int(rate * self._cost * RUN_A_SNAPSHOT))
 
     def _before(self, time: int) -> Kept:
         """The last snapshot that is not after a time."""
         return self._kept[bisect.bisect_right(self._kept, time, key=lambda kept: kept.time) - 1]
 
     def _go_back_to(self, kept: Kept) -> None:
-        self.runner.schedule = kept.schedule  # type: ignore[assignment]
+        self.runner.schedule = kept.schedule
         self.runner.restore(kept.snapshot)
         self._done = kept.done
 
@@ -198,6 +225,7 @@ class Timeline:
 
     def run(self, until: int | None = None, watcher: Watcher = UNWATCHED) -> Halted:
         """Forward: the history up to its end, then on, to a time or whatever stops it."""
+        started, since = process_time(), self.now
         while True:
             halted = self._perform_deeds(until, watcher)
             if halted is not None:
@@ -205,7 +233,9 @@ class Timeline:
             bound = min((time for time in (until, self._next_deed()) if time is not None), default=None)
             halted = self.motor.run(bound, watcher, self._next_snapshot())
             if halted.why == "pause":
+                self._adapt(self.now - since, process_time() - started)
                 self.keep()
+                started, since = process_time(), self.now
             elif halted.why != "time":
                 return self._stopped(halted)
             elif bound is not None and self.now > bound:

@@ -203,7 +203,7 @@ class Runner:
                 if moved.queued:
                     self.ready.remove(moved)
                     moved.queued = False
-            if warp.runnable:
+            if warp.wants_turn:
                 warp.queued = True
                 self.ready.insert(place, warp)
 

@@ -83,6 +83,7 @@ class AddressSpace:
         self._views: dict[str, npt.NDArray[Any]] = {}
         self._bases: list[int] = []
         self._allocations: list[Allocation] = []
+        self._extents: dict[tuple[int, bool], tuple[int, int]] = {}  # where allocations have ever been
         self._next = [DEVICE_BASE + device * self.stride + PAGE_BYTES for device in range(devices)]
         self._next_const = [self.const_window(device) for device in range(devices)]
 
@@ -109,6 +110,8 @@ class AddressSpace:
         elif not self._is_free(device, address, size):
             raise ValueError(f"{size} bytes at {address:#x} overlap another allocation or leave the device's window")
         allocation = Allocation(address, size, name, kind, read_only)
+        low, high = self._extents.get((device, kind == "const"), (address, address))
+        self._extents[device, kind == "const"] = min(low, address), max(high, address + size)
         at = bisect.bisect(self._bases, address)
         self._bases.insert(at, address)
         self._allocations.insert(at, allocation)
@@ -223,9 +226,14 @@ class AddressSpace:
         found: npt.NDArray[np.intp] = pages[(self.dirty[pages] != 0) & (pages >= first) & (pages < last)]
         return found
 
+    def _written_pages(self) -> npt.NDArray[np.intp]:
+        """Numbers of all pages that were written."""
+        parts = [self._dirty_pages(low - DEVICE_BASE, high - DEVICE_BASE) for low, high in self._extents.values()]
+        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.intp)
+
     def snapshot(self) -> MemorySnapshot:
         """Allocations and the pages written so far."""
-        pages = self._dirty_pages(0, len(self.bytes))
+        pages = self._written_pages()
         data = self.bytes.reshape(-1, PAGE_BYTES)[pages]
         lists = (list(self._bases), list(self._allocations), list(self._next), list(self._next_const))
         return MemorySnapshot(pages, data, lists, self.used, self.multicasts.snapshot())
@@ -233,7 +241,7 @@ class AddressSpace:
     def restore(self, snapshot: MemorySnapshot) -> None:
         """Bring back a snapshot: same bytes, same allocations."""
         rows = self.bytes.reshape(-1, PAGE_BYTES)
-        now = self._dirty_pages(0, len(self.bytes))
+        now = self._written_pages()
         rows[np.setdiff1d(now, snapshot.pages)] = 0
         rows[snapshot.pages] = snapshot.data
         self.dirty[now] = 0

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from emulator.debugger.lines import Line, clip, paint
+from emulator.debugger.lines import clip, paint
 from emulator.debugger.patterns import compress, lane_cell
 from emulator.debugger.session import Mark, Session
 from emulator.debugger.values import State, Value, dtype_of, row_of, type_shown
 from emulator.engines.schedule import key_of
-from emulator.machine.warp import lanes_of
+from emulator.machine.warp import HEADER_BYTES
 from emulator.program import Program
 from emulator.program.operands import Memory, Register
 
@@ -73,7 +73,7 @@ def changed(session: Session, mark: Mark | None) -> list[Changed]:
     program = warp.cta.grid.program
     if len(mark.state) != len(warp.state):
         return []
-    different = np.flatnonzero(mark.state[704:] != warp.state[704:])
+    different = np.flatnonzero(mark.state[HEADER_BYTES:] != warp.state[HEADER_BYTES:])
     if not len(different):
         return []
     found = []
@@ -156,6 +156,3 @@ def to_json(session: Session, registers: Sequence[Register]) -> list[dict[str, A
         kind = value.type.name if value.type is not None else ""
         found.append({"name": register.name, "type": kind, "values": value.data.tolist()})
     return found
-
-
-__all__ = ["Line", "changed", "changed_lines", "lanes_of", "live_registers", "table", "to_json", "value_of"]
