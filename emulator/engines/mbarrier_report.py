@@ -13,6 +13,7 @@ from emulator.machine import memory as m
 from emulator.machine.cta import Cta
 from emulator.machine.warp import Warp, lanes_of, mask_of
 from emulator.program import Instruction
+from emulator.program.operands import Targets
 
 if TYPE_CHECKING:
     from emulator.engines.reference.ops import ReferenceOps
@@ -132,8 +133,9 @@ def _wait_ahead(instructions: list[Instruction], pc: int) -> Instruction | None:
         entry = instruction.variant.entry
         if entry.mnemonic == "mbarrier" and any(instruction.variant.get(word) for word in WAITS):
             return instruction
-        if entry.mnemonic == "bra" and not branches:
-            pc, branches = instruction.sources[0].place.pcs[0], 1
+        place = instruction.sources[0].place if instruction.sources else None
+        if isinstance(place, Targets) and entry.mnemonic == "bra" and not branches:
+            pc, branches = place.pcs[0], 1
         elif entry.kind == "machine" and entry.mnemonic != "nanosleep":
             return None
         else:
