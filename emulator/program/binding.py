@@ -43,7 +43,7 @@ class Mismatch(Exception):
         self.depth, self.help, self.label = depth, help, label
 
 
-NO_REGISTER = frozenset(("vec", "immediate", "static", "discard"))  # what an operand has that is more or less than a register
+NO_REGISTER = frozenset(("vec", "immediate", "static", "discard"))  # an operand that is not just any register
 
 
 @dataclass(frozen=True, slots=True)
