@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,10 @@ from emulator.program.module_check import check_head
 @click.option("-x", "--script", "scripts", multiple=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE",
               help="Do the commands of a file, before those of -ex.")  # fmt: skip
 @click.option("--batch", is_flag=True, help="Leave after the commands of -x and -ex.")
-def command(target: str, lines: tuple[str, ...], scripts: tuple[str, ...], batch: bool, **given: Any) -> ExitCode:
+@click.option("--tui", is_flag=True, help="Source, lanes, shared memory and warps in one window.")
+def command(
+    target: str, lines: tuple[str, ...], scripts: tuple[str, ...], batch: bool, tui: bool, **given: Any
+) -> ExitCode:
     """Step through a kernel, forwards and backwards.
 
     TARGET and the options of the launch are those of `ptxemu run`; a sample brings its own launch. Commands are read
@@ -37,12 +41,30 @@ def command(target: str, lines: tuple[str, ...], scripts: tuple[str, ...], batch
     ptxemu debug 03_shared/reverse
     ptxemu debug k.ptx -b 64 --arg 'f32[64]=arange' -ex 'break 20' -ex continue --batch
     """
+    if tui:
+        _check_window(batch)
     options = Options(**{name: given[name] for name in Options._fields if name in given})
     found = _checked(find_target(target, plain=options.launches), given["arch"])
-    console = Console(Session(_starter(found, options, given)))
+    session = Session(_starter(found, options, given))
+    if tui:
+        from emulator.debugger import tui as window
+
+        window.run(session, [*_read(scripts), *lines])
+        return ExitCode.OK
+    console = Console(session)
     if not batch:
         console.welcome()
     return _converse(console, [*_read(scripts), *lines], batch)
+
+
+def _check_window(batch: bool) -> None:
+    """Refuse --tui where there can be no window."""
+    if importlib.util.find_spec("textual") is None:
+        raise click.UsageError("--tui needs textual: pip install 'ptxemu[tui]'")
+    if batch:
+        raise click.UsageError("--tui and --batch exclude each other")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("--tui needs a terminal")
 
 
 def _checked(target: Target, arch: str) -> Target:
@@ -59,7 +81,7 @@ def _starter(target: Target, options: Options, given: dict[str, Any]) -> Callabl
     """What launches the target on a fresh system."""
 
     def start(output: Callable[[str], object]) -> Launched:
-        system = system_of(given)
+        system = system_of(given, registers="virtual")
         printed: list[str] = []
 
         def write(text: str) -> None:

@@ -3,6 +3,7 @@
 Data flows downwards, and nothing prints below the console:
 
     console.py        reads lines, prints answers, colours, Ctrl-C          completion.py  highlight.py
+    tui.py            the same commands and panes in one window (--tui)       panes/window.py
     commands/         one row a command: name, aliases, usage, help; returns an Answer (lines, JSON, stop)
       table.py        the table, abbreviations, suggestions, help
       running.py  travel.py  stopping.py  focusing.py  looking.py  info.py    the rows, by topic

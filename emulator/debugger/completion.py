@@ -14,7 +14,9 @@ _WORD = re.compile(r"[^\s,()+*/<>=!&|^~@-]*$")
 def candidates(session: Session, text: str) -> list[str]:
     """Completions of the last word of a text."""
     found = _WORD.search(text)
-    word = found[0] if found is not None else ""
+    word = text.lstrip()
+    if " " in word:  # behind the command; `-` ends a word of an expression, but reverse-step is one
+        word = found[0] if found is not None else ""
     before = text[: len(text) - len(word)].strip()
     offered: set[str] = set()
     if not before:
