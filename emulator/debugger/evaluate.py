@@ -230,6 +230,8 @@ class _Evaluator:
         lanes, uniform = left.lanes & right.lanes, left.uniform and right.uniform
         if node.sign in ("<<", ">>", "&", "|", "^") and (left.is_float or right.is_float):
             raise self.refuse(node, f"{node.sign} of a float", "f32 bits as an integer: b32(%f1)")
+        if left.is_float != right.is_float:
+            x, y = x.astype(np.float64), y.astype(np.float64)
         if node.sign in ("/", "%"):
             return Value(narrow(self._divide(node, x, y, lanes)), None, lanes, uniform)
         if node.sign in ("<<", ">>") and any(not 0 <= int(n) < 4096 for n in y):

@@ -1,12 +1,13 @@
 """The commands: importing this fills the table."""
 
-from emulator.debugger.commands import asking, focusing, info, looking, running, stopping, travel
+from emulator.debugger.commands import asking, changing, focusing, info, looking, running, stopping, travel
 from emulator.debugger.commands.table import COMMANDS, Command, find, run_line
 
 __all__ = [
     "COMMANDS",
     "Command",
     "asking",
+    "changing",
     "find",
     "focusing",
     "info",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
+from emulator.debugger.changes import edited
 from emulator.debugger.lines import HEIGHT, clip, paint
 from emulator.debugger.motor import Standing
 from emulator.debugger.panes import source
@@ -155,7 +156,8 @@ def warps(session: Session) -> list[str]:
 def focus(session: Session) -> list[str]:
     """Block, warp, lane, thread; the event; the file."""
     name = session.launched.target.rpartition("/")[2]
-    return [paint(" focus  ", focus_line(session), f"   event {session.runner.time:,}   {name}")]
+    mark = ("   edited", "changed") if edited(session) else ""
+    return [paint(" focus  ", focus_line(session), f"   event {session.runner.time:,}   {name}", mark)]
 
 
 def focus_line(session: Session) -> str:
