@@ -226,10 +226,11 @@ STEP:
     ld.global.v2.u32 {{%active, %object}}, [%in]; ld.global.u32 %n, [%in+8]; ld.global.u64 %s, [%in+16];
     setp.ne.u32 %on, %active, 0; mul.wide.u32 %x, %object, 8; add.u64 %far, %base, %x; mov.u64 %at, %far; {generic}
     mov.u64 %found, 0;
-    brx.idx %op, TABLE;
 TABLE: .branchtargets {labels};
+    brx.idx %op, TABLE;
 {cases}
 NEXT:
+    bar.warp.sync -1;
     st.global.u64 [%out], %found;
     mul.wide.u32 %x, %lane, 8; add.u64 %x, %base, %x;
     @%few ld.shared.u64 %word, [%x]; @%few st.global.u64 [%dump], %word;
