@@ -12,7 +12,7 @@ ALL_CORES := --numprocesses=auto --dist=loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check format bench regen clean
+.PHONY: help demo test test-slow check format bench coverage-table regen clean
 
 help:
 	@echo "make demo       set up what is needed and show a routed mixture-of-experts layer run"
@@ -21,6 +21,7 @@ help:
 	@echo "make check      formatting, lint, types, layers"
 	@echo "make format     format the code and mend what lint can mend"
 	@echo "make bench      the benchmarks (ARGS=--write puts them into docs/benchmarks.md)"
+	@echo "make coverage-table  write docs/coverage.md again (ARGS=--count counts operand sets first: minutes)"
 	@echo "make regen      compile the tests' CUDA and Triton kernels again (needs nvcc 13.0, Triton 3.9)"
 	@echo "make clean      remove the environment and all caches"
 
@@ -60,6 +61,9 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(RUN) tests/benchmarks/bench_parse.py
 	$(RUN) tests/benchmarks/bench_native.py $(ARGS)
+
+coverage-table: $(VENV)/dev.stamp
+	$(RUN) -m tests.coverage_table $(ARGS)
 
 regen: $(VENV)/dev.stamp
 	$(RUN) -m tests.kernels.regenerate $(ARGS)

@@ -1,51 +1,122 @@
 """Writes docs/coverage.md: which forms of sm_90a are executed, and what their results are compared with.
 
-    python -m tests.coverage_table
+    make coverage-table                 from the operand sets that were counted last
+    make coverage-table ARGS=--count    counts them first, which takes minutes
 
 The forms are those that ptxas 13.0 takes (tests/data/ptx_forms); all that are taken here run in
 tests/isa/test_forms_execute.py, and tests/isa/verified_by.py says who is the judge of their results.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from emulator.isa.registry import lookup
+from emulator.engines.native.handlers import HandlerKey, HandlerText
+from emulator.engines.native.records import NativeProgram
+from emulator.engines.native.runtime import FUNCTIONS
+from emulator.engines.native.text import NoNativeForm
+from emulator.errors import PtxError
+from emulator.isa.registry import Variant, lookup
+from emulator.parse import parse
 from tests import forms
+from tests.isa import form_runs
 from tests.isa.test_forms import errors_of, is_wrong
 from tests.isa.test_forms_execute import OPAQUE
 from tests.isa.verified_by import OTHERS, Oracle, oracle_of
+from tests.operand_sets import chapter_of, count_all, recorded
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "coverage.md"
 HEAD = """# Coverage
 
-Written by `python -m tests.coverage_table`; a test compares.
+Written by `make coverage-table`; a test compares.
 
 *Forms* are statements that differ in their modifiers, types or kinds of operands; *listed* are those that ptxas 13.0
-takes for sm_90a, *taken* those that the emulator takes, *run* those that a test executes. *Refused* are statements that
-ptxas refuses and the emulator as well. `ptxemu isa --coverage` counts the pages of the manual.
+takes for sm_90a, *parsed* those that the parser reads, *taken* those that the emulator takes, *run* those that a test
+executes, *native* those of them for which the native engine has code of its own: it hands the others to the reference
+engine, one instruction at a time. *Refused* are statements that ptxas refuses and the emulator as well. *Sets* are the
+operand sets on which the judging test executes the instruction, counted while it runs
+(`python -m tests.operand_sets`). `ptxemu isa --coverage` counts the pages of the manual.
+"""
+MUTATIONS = """
+## Wrong meanings are found
+
+`python -m tests.mutate --seed N` puts one wrong body, in memory, into each of 50 random instructions, and runs their
+examples and judging tests. The runs so far, with seeds that no test was tuned for:
+
+| seed | mutants | killed | by an example | by the judging test |
+|---|--:|--:|--:|--:|
+| 20261121 | 50 | 50 | 36 | 14 |
 """
 
 
 class Row(NamedTuple):
-    """An instruction, or another part of the language: its forms, and the judges of its results."""
+    """An instruction, or another part of the language: its forms, and the judges of its results with their sets.
+
+    native: None where the forms are no instructions.
+    """
 
     name: str
     listed: int
+    parsed: int
     taken: int
     run: int
-    judges: list[Oracle]
+    native: int | None
+    judges: dict[Oracle, int]
 
 
-def judges_of(group: str, opcodes: set[str]) -> list[Oracle]:
-    """What the results of some opcodes are compared with."""
+def judges_of(group: str, family: str, opcodes: set[str]) -> dict[Oracle, int]:
+    """What the results of some opcodes are compared with, and on how many operand sets."""
     if group in OTHERS:
-        return [OTHERS[group]]
+        return {OTHERS[group]: 0}
+    figures = recorded()
     entries = {variant.entry.meaning: variant.entry for opcode in opcodes for variant in lookup(opcode)}
-    chapters = {(meaning.__module__.rpartition(".")[2], entry.mnemonic) for meaning, entry in entries.items()}
-    return sorted({oracle_of(*place) for place in chapters})
+    found: dict[Oracle, int] = {}
+    for chapter, mnemonic in {(chapter_of(entry), entry.mnemonic) for entry in entries.values()}:
+        oracle = oracle_of(chapter, mnemonic)
+        name = family if family.partition(".")[0] == mnemonic else mnemonic
+        found[oracle] = found.get(oracle, 0) + figures.get(oracle.test, {}).get(f"{chapter} {name}", 0)
+    return dict(sorted(found.items()))
+
+
+class Probe:
+    """Stands for the library of native handlers: keeps what a program would have compiled."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[tuple[HandlerKey, str], Variant] = {}
+        self.runtime = dict.fromkeys(FUNCTIONS, 0)
+
+    def compile(self, wanted: dict[tuple[HandlerKey, str], Variant]) -> None:
+        self.wanted.update(wanted)
+
+    def address(self, key: HandlerKey, mode: str) -> int:
+        """No address."""
+        return 0
+
+
+def is_native(record: forms.Record, mnemonic: str) -> bool:
+    """Whether every instruction of a mnemonic in a form has native code."""
+    program, probe = form_runs.program_of(record), Probe()
+    NativeProgram(program, probe)  # type: ignore[arg-type]
+    instructions = [i for i in program.instructions if i.variant.entry.mnemonic == mnemonic]
+    built = {variant.opcode for (key, mode), variant in probe.wanted.items() if has_text(key, mode, variant)}
+    return bool(instructions) and all(instruction.opcode in built for instruction in instructions)
+
+
+_texts: dict[tuple[HandlerKey, str], bool] = {}
+
+
+def has_text(key: HandlerKey, mode: str, variant: Variant) -> bool:
+    """Whether a handler can be written."""
+    if (key, mode) not in _texts:
+        try:
+            HandlerText(variant, key, mode).build("probe")
+            _texts[key, mode] = True
+        except NoNativeForm:
+            _texts[key, mode] = False
+    return _texts[key, mode]
 
 
 def groups() -> dict[str, list[Row]]:
@@ -63,17 +134,33 @@ def groups() -> dict[str, list[Row]]:
 
 def row_of(group: str, family: str, records: list[forms.Record]) -> Row:
     """One row: forms are taken if nothing is wrong with them."""
-    taken = [record for record in records if not errors_of(record)]
+    is_taken = [not errors_of(record) for record in records]
+    taken = [record for record, good in zip(records, is_taken, strict=True) if good]
     run = [record for record in taken if not any(word in record["text"] for word in OPAQUE)]
     opcodes = {opcode for record in taken for opcode in re.findall(r"[a-z]\w*(?:\.[\w:]+)*", record["text"])}
-    mine = {opcode for opcode in opcodes if opcode.split(".")[0] == re.split(r"[ .]", family)[0]}
-    return Row(family, len(records), len(taken), len(run), judges_of(group, mine))
+    mnemonic = re.split(r"[ .]", family)[0]
+    mine = {opcode for opcode in opcodes if opcode.split(".")[0] == mnemonic}
+    single = [record for record in run if record["kind"] == "insn" and mine]
+    native = sum(is_native(record, mnemonic) for record in single) if single else None
+    parsed = sum(good or is_read(record) for record, good in zip(records, is_taken, strict=True))
+    judges = judges_of(group, family.partition(" ")[0], mine)
+    return Row(family, len(records), parsed, len(taken), len(run), native, judges)
+
+
+def is_read(record: forms.Record) -> bool:
+    """Whether the parser takes a form."""
+    try:
+        parse(forms.source(record), str(record.get("id")))
+    except PtxError:
+        return False
+    return True
 
 
 def page() -> str:
     """The whole page."""
     found = groups()
-    return "\n".join([HEAD, *totals(found), *(line for group, rows in found.items() for line in section(group, rows))])
+    sections = (line for group, rows in found.items() for line in section(group, rows))
+    return "\n".join([HEAD, *totals(found), MUTATIONS.rstrip(), *sections])
 
 
 def totals(found: dict[str, list[Row]]) -> Iterator[str]:
@@ -81,17 +168,26 @@ def totals(found: dict[str, list[Row]]) -> Iterator[str]:
     refusals: dict[str, list[bool]] = {group: [] for group in found}
     for record in forms.rejected():
         refusals.setdefault(record["group"], []).append(is_wrong(errors_of(record)))
-    sums = [[group, *(sum(row[n] for row in rows) for n in (1, 2, 3))] for group, rows in found.items()]
+    sums = [[group, *(sum(row[n] or 0 for row in rows) for n in range(1, 6))] for group, rows in found.items()]
     lines = [[*row, sum(refusals[str(row[0])]), len(refusals[str(row[0])])] for row in sums]
-    everything = ["**all**", *(sum(int(line[n]) for line in lines) for n in range(1, 6))]
-    yield from table(["group", "listed", "taken", "run", "refused", "of"], [*lines, everything])
+    everything = ["**all**", *(sum(int(line[n]) for line in lines) for n in range(1, 8))]
+    yield from table(["group", "listed", "parsed", "taken", "run", "native", "refused", "of"], [*lines, everything])
 
 
 def section(group: str, rows: list[Row]) -> Iterator[str]:
     """The instructions of a group."""
     yield f"\n## {group}\n"
-    cells = [[f"`{row.name}`", row.listed, row.taken, row.run, judged(row)] for row in rows]
-    yield from table(["instruction", "listed", "taken", "run", "results against"], cells)
+    cells = [
+        [f"`{row.name}`", *row[1:5], "" if row.native is None else row.native, sets_of(row), judged(row)]
+        for row in rows
+    ]
+    head = ["instruction", "listed", "parsed", "taken", "run", "native", "sets", "results against"]
+    yield from table(head, cells)
+
+
+def sets_of(row: Row) -> int | str:
+    """The operand sets of a row, where there are operands."""
+    return sum(row.judges.values()) or "" if row.taken else ""
 
 
 def judged(row: Row) -> str:
@@ -102,10 +198,13 @@ def judged(row: Row) -> str:
 def table(head: list[str], rows: list[list[object]]) -> Iterator[str]:
     """A Markdown table; numbers stand on the right."""
     yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('--:' if isinstance(cell, int) else '---' for cell in rows[0])}|"
+    numbers = [any(isinstance(row[n], int) for row in rows) for n in range(len(head))]
+    yield f"|{'|'.join('--:' if number else '---' for number in numbers)}|"
     for row in rows:
         yield f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |"
 
 
 if __name__ == "__main__":
+    if "--count" in sys.argv[1:]:
+        count_all()
     PAGE.write_text(page() + "\n", encoding="utf-8")

@@ -39,14 +39,18 @@ def run(record: Record, system: System) -> KernelFault | None:
     """Run a form's kernels; the fault that its meaning demands, if any.  Whatever else goes wrong is raised."""
     if record["kind"] != "insn":
         return _launch(ObjectCode.from_ptx(forms.source(record).encode()), system)
-    text = _source(record, "")
-    program = link(parse(text, record["id"]), "k")
-    multicast = system.multicast(2 * MIDDLE, "uint8") if "multimem" in text else None
+    program = program_of(record)
+    multicast = system.multicast(2 * MIDDLE, "uint8") if "multimem" in record["text"] else None
     settings = [*_settings(program, int(multicast or 0) + MIDDLE), *_objects(program)]
     fault = _launch(ObjectCode.from_ptx(_source(record, "\n".join(settings)).encode(), name=record["id"]), system)
     if multicast is not None:
         multicast.close()
     return fault
+
+
+def program_of(record: Record) -> Program:
+    """The form linked, before its registers get values."""
+    return link(parse(_source(record, ""), record["id"]), "k")
 
 
 def _source(record: Record, settings: str) -> str:

@@ -72,7 +72,7 @@ def test_async_reductions_combine_and_tell_their_bytes(engine: str) -> None:
     """All lanes at the places of 64 bytes, one after the other."""
     rng = random.Random(9)
     with System(engine=engine) as system:
-        for name, combine in REDUCTIONS.items():
+        for name, combine in (*REDUCTIONS.items(), *REDUCTIONS.items()):
             width = int(name[-2:])
             data = np.array([[rng.choice((1, 5, rng.getrandbits(width))) for _ in range(4)] for _ in range(32)])
             data = data.astype(f"u{width // 8}") if width == 32 else data.astype(np.uint64)
