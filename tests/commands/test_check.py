@@ -41,6 +41,19 @@ def test_a_right_file_is_ok(tmp_path: Path) -> None:
     assert run_json(file) == (0, [{"file": str(file), "ok": True, "errors": [], "warnings": []}])
 
 
+def test_a_product_that_ptxas_fuses_is_a_warning(tmp_path: Path) -> None:
+    """Not where the sum names its rounding; a warning is no error."""
+    body = RIGHT.replace(
+        "add.u32 %r1, %r1, %r2;", ".reg .f32 %f<4>;\n    mul.f32 %f1, %f2, %f3;\n    {} %f1, %f1, %f3;"
+    )
+    file = write(tmp_path, "k.ptx", body.format("add.f32"))
+    code, (report,) = run_json(file)
+    assert (code, report["ok"], report["errors"]) == (0, True, [])
+    assert [(item["code"], item["line"]) for item in report["warnings"]] == [("PTX-P0301", 8)]
+    assert "warning[PTX-P0301]: ptxas makes this add.f32 and the mul.f32 of line 7 one fma" in run(file)[1]
+    assert run_json(write(tmp_path, "k.ptx", body.format("add.rn.f32")))[1][0]["warnings"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "line"),
     [(NOT_PTX, "syntax", 5), (UNDEFINED, "semantic", 6), ("", "syntax", None), ("\0\1\2", "syntax", None)],

@@ -218,6 +218,31 @@ def test_the_grid_counts_ctas_with_clusters_too(tmp_path: Path) -> None:
     assert "cannot be divided into clusters of (2,1,1)" in refused(file, "-k", "second", "-g", "3", "--cluster", "2")
 
 
+FUSED = (
+    HEAD
+    + """.visible .entry fused(.param .u64 out, .param .f32 x, .param .f32 c)
+{
+    .reg .b64 %out; .reg .f32 %x, %c, %p, %s;
+    ld.param.u64 %out, [out]; ld.param.f32 %x, [x]; ld.param.f32 %c, [c];
+    mul.f32 %p, %x, %x;
+    add.f32 %s, %p, %c;
+    st.global.f32 [%out], %s;
+    ret;
+}
+"""
+)
+
+
+def test_the_contract_decides_whether_the_product_is_rounded(tmp_path: Path) -> None:
+    """(1 + 2^-23)^2 - (1 + 2^-22) is 2^-46, which is lost where the product is rounded first."""
+    file = write(tmp_path, FUSED)
+    numbers = ("--arg", "x=f32=1.00000011920928955", "--arg", "c=f32=-1.0000002384185791")
+    given = ("-b", 1, "--arg", "out=f32[1]", *numbers, "--out", "out")
+    for contract, value in (("ptx", 0.0), ("ptxas", 2.0**-46)):
+        found = json.loads(ok(file, *given, "--contract", contract, "--json"))
+        assert found["outputs"]["out"]["values"] == [value]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
