@@ -343,7 +343,7 @@ def start_sample(sample: Sample, system: System, seed: int = 0) -> StartedSample
 
     inputs = sample.inputs(seed)
     with resources.as_file(sample.path) as path:
-        kernel = ObjectCode.from_ptx(path).get_kernel(sample.launch.kernel)
+        kernel = ObjectCode.from_ptx(path, name=path.name).get_kernel(sample.launch.kernel)
     config = LaunchConfig(grid=sample.launch.grid, block=sample.launch.block, shmem_size=sample.launch.shmem_size)
     placed = PlacedArguments(sample, inputs, system)
     for number in range(sample.device_count):
@@ -431,7 +431,7 @@ def compare(name: str, got: Array, expected: Array, tolerance: Tolerance | None 
     first = tuple(int(part) for part in np.argwhere(differ)[0])
     digits = 2 * got.itemsize
     values = [
-        f"{array[first]} (0x{int(raw[first]):0{digits}x})" for array, raw in ((got, bits), (expected, expected_bits))
+        f"{array[first]!s} (0x{int(raw[first]):0{digits}x})" for array, raw in ((got, bits), (expected, expected_bits))
     ]
     text = f"{int(differ.sum())} of {got.size} differ; first {list(first)}: {values[0]}, expected {values[1]}"
     return Comparison(name, False, text)

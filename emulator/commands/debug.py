@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from emulator.commands.execution import Options, start_kernel
 from emulator.commands.launch_options import launch_options, system_of
 from emulator.commands.target import Target, find_target
 from emulator.debugger.console import Console
+from emulator.debugger.lines import WIDTH
 from emulator.debugger.session import Launched, Session
 from emulator.errors import PtxSemanticError
 from emulator.program.module_check import check_head
@@ -81,7 +83,8 @@ def _starter(target: Target, options: Options, given: dict[str, Any]) -> Callabl
     """What launches the target on a fresh system."""
 
     def start(output: Callable[[str], object]) -> Launched:
-        system = system_of(given, registers="virtual")
+        needed = target.sample.device_count if target.sample is not None else 1
+        system = system_of({**given, "devices": max(given["devices"], needed)}, registers="virtual")
         printed: list[str] = []
 
         def write(text: str) -> None:
@@ -96,14 +99,17 @@ def _starter(target: Target, options: Options, given: dict[str, Any]) -> Callabl
 
         def finish() -> tuple[bool, list[str]]:
             result = started.result("".join(printed))
-            checks = [
-                f"{'ok   ' if check.equal else 'WRONG'}  {check.name}  {check.text}" for check in result.comparisons
-            ]
-            return result.ok, checks
+            return result.ok, [line for check in result.comparisons for line in _line_of(check)]
 
         return Launched(system, target.name, finish)
 
     return start
+
+
+def _line_of(check: samples.Comparison) -> list[str]:
+    """`ok     data  128 values equal, bit by bit`, folded at the width of the screen."""
+    head = f"{'ok   ' if check.equal else 'WRONG'}  {check.name}  "
+    return wrap(head + check.text, WIDTH, subsequent_indent=" " * len(head))
 
 
 def _read(scripts: tuple[str, ...]) -> list[str]:

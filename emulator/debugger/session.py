@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from emulator.api.system import System
@@ -85,6 +85,7 @@ class Session:
     def __post_init__(self) -> None:
         self.printed: list[str] = []
         self.numbers = 0
+        self.programs: list[Program] = []
         self.begin()
 
     def begin(self) -> Stop:
@@ -102,7 +103,7 @@ class Session:
         self._hit: Breakpoint | None = None
         self._hit_check: tuple[int, str] | None = None
         self.timeline.settle()
-        self.programs = self._programs()
+        self._take(self._programs())
         self.focus = first_focus(self.runner)
         self.stop = self.arrive("start", Halted("time"))
         return self.stop
@@ -115,6 +116,14 @@ class Session:
                 works = [work for work in stream.pending if isinstance(work, Grid)]
                 found.update({id(work.program): work.program for work in works})
         return list(found.values())
+
+    def _take(self, programs: list[Program]) -> None:
+        """The programs of this start; breakpoints stand where they stood in those of the start before."""
+        new = dict(zip(self.programs, programs, strict=False))
+        self.programs = programs
+        for breakpoint in self.breakpoints.values():
+            pcs = {new.get(program, program): some for program, some in breakpoint.place.pcs.items()}
+            breakpoint.place = replace(breakpoint.place, pcs=pcs)
 
     def next_number(self) -> int:
         """Numbers breakpoints, watchpoints and catches together, as gdb does."""

@@ -1,0 +1,26 @@
+"""How a session starts: again with its breakpoints, on as many devices as a sample needs, with the sample's verdict."""
+
+from click.testing import CliRunner
+
+from emulator.commands import main
+
+
+def screen(*arguments: str) -> list[str]:
+    commands = [word for line in arguments[1:] for word in ("-ex", line)]
+    return CliRunner().invoke(main, ["debug", arguments[0], *commands, "--batch"]).output.splitlines()
+
+
+def test_breakpoints_of_a_sample_hold_after_run() -> None:
+    lines = screen("03_shared/reverse", "break 38", "run", "continue")
+    assert lines.count("Breakpoint 1, line 38") == 1
+
+
+def test_a_sample_on_several_devices_brings_them_along() -> None:
+    lines = screen("07_devices/all_reduce", "device 3", "info devices")
+    assert lines[-1].startswith(" *      3  sm_90a")
+
+
+def test_the_verdict_of_a_sample_fits_the_screen() -> None:
+    lines = screen("faults/gate_softmax", "continue")
+    assert lines[1].startswith("WRONG  gates  24 of 32 differ; first [1, 0]: 0.114")
+    assert max(map(len, lines)) <= 80
