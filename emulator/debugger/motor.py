@@ -1,14 +1,15 @@
 """The one place that asks the engines: run until a time, a place, a fault, the end, or an interruption.
 
-Where nothing watches, whole turns run on the system's own engine; with places to stop at, or a watcher that is asked
-after every instruction, instructions are executed one by one.  The order of the warps is the same either way.
+Whole turns run on the system's own engine; the native one stops at places by itself.  With a watcher that is asked after
+every instruction, and with places on the reference engine, instructions are executed one by one.  The order of the warps
+is the same either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from emulator.engines.divergence import next_group
 from emulator.engines.run import Runner
@@ -16,6 +17,9 @@ from emulator.engines.schedule import QUANTUM, WarpKey, key_of
 from emulator.errors import KernelFault
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction, Program
+
+if TYPE_CHECKING:
+    from emulator.debugger.native_places import StoppingEngine
 
 Places = Mapping[Program, frozenset[int]]  # pcs by program
 NOWHERE: Places = {}
@@ -43,24 +47,60 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Halted:
-    """Why the machine does not run.  why: "time", "pause", "place", "watch", "fault", "end", "interrupted"."""
+    """Why the machine does not run.  why: "time", "pause", "place", "watch", "fault", "end", "interrupted", "turn".
+
+    "turn": in the turn that began at `since` something happened that is watched.
+    """
 
     why: str
     standing: Standing | None = None
     fault: KernelFault | None = None
+    since: int = 0
+
+
+class Glance:
+    """Checks that can be asked after a whole turn of a warp whether to look at it instruction by instruction."""
+
+    def __init__(self, checks: Sequence[Glanced]) -> None:
+        self._checks = checks
+
+    def begin(self) -> None:
+        """Remember how things are."""
+        for check in self._checks:
+            check.begin()
+
+    def passes(self, warp: Warp) -> bool:
+        """Whether a whole turn of a warp may run."""
+        return all(check.passes(warp) for check in self._checks)
+
+    def differs(self) -> bool:
+        """Whether things are not as they were."""
+        return any(check.differs() for check in self._checks)
+
+
+class Glanced(Protocol):
+    """What a Glance asks."""
+
+    def begin(self) -> None:
+        """Remember how things are."""
+
+    def passes(self, warp: Warp) -> bool:
+        """Whether a whole turn of a warp may run."""
+
+    def differs(self) -> bool:
+        """Whether things are not as they were."""
 
 
 class Watcher(NamedTuple):
-    """What may stop a run.  accept: whether a place that was reached counts.  after: asked after every instruction."""
+    """What may stop a run.  accept: whether a place that was reached counts.  after: asked after every instruction.
+
+    glance: lets whole turns run, if there are no places.
+    """
 
     places: Places = NOWHERE
     accept: Callable[[Standing], bool] = lambda standing: True
     after: Callable[[Standing], bool] | None = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is watched."""
-        return not self.places and self.after is None
+    glance: Glance | None = None
 
     def stops_at(self, standing: Standing) -> bool:
         """Whether a place is reached that counts."""
@@ -80,6 +120,16 @@ def standing_of(warp: Warp) -> Standing | None:
     return Standing(warp, int(warp.pc[lanes_of(group)][0]), group) if group else None
 
 
+def _stopping_engine(runner: Runner) -> StoppingEngine | None:
+    """The native engine of a runner that has not begun, exchanged for one that stops at places; None for another."""
+    if runner.engine.name != "native" or runner.time:
+        return None
+    from emulator.debugger.native_places import StoppingEngine
+
+    runner.engine = stopping = StoppingEngine(runner)
+    return stopping
+
+
 class Motor:
     """Runs a runner forward and notes in `ran` who ran when."""
 
@@ -87,6 +137,8 @@ class Motor:
         self.runner = runner
         self.interrupted = False
         self._ran = ran
+        self._since = 0
+        self._stopping = _stopping_engine(runner)
 
     def next(self) -> Standing | None:
         """The instruction that the schedule executes next; None when nothing is left.  Raises a hang."""
@@ -105,7 +157,12 @@ class Motor:
                     return Halted("interrupted")
                 if pause is not None and runner.time >= pause:
                     return Halted("pause")
-                if watcher.idle and self._whole_turns(until, pause):
+                if self._may_run_turns(watcher) and self._whole_turns(until, pause, watcher):
+                    reached = self._reached()
+                    if reached is not None:
+                        return Halted("place", reached)
+                    if watcher.glance is not None and watcher.glance.differs():
+                        return Halted("turn", since=self._since)
                     continue
                 turn = runner.settle()
                 if turn is None:
@@ -114,11 +171,35 @@ class Motor:
                 if halted is not None:
                     return halted
         except KernelFault as fault:
+            if watcher.glance is not None and self._may_run_turns(watcher) and watcher.glance.differs():
+                return Halted("turn", since=self._since)
             return Halted("fault", fault=fault)
         return Halted("time")
 
-    def _whole_turns(self, until: int | None, pause: int | None) -> bool:
-        """Whole turns, as long as the next one will end before `until`; whether there was one."""
+    def _may_run_turns(self, watcher: Watcher) -> bool:
+        """Whether whole turns may run: nobody asks after every instruction, and the engine stops at places itself."""
+        by_turns = watcher.after is None or watcher.glance is not None
+        return by_turns and (not watcher.places or self._stopping is not None)
+
+    def _reached(self) -> Standing | None:
+        """The place that ended the last whole turn."""
+        return self._stopping.reached if self._stopping is not None else None
+
+    def _whole_turns(self, until: int | None, pause: int | None, watcher: Watcher) -> bool:
+        """Whole turns, with the engine watching for places."""
+        if self._stopping is None:
+            return self._turns(until, pause, watcher.glance)
+        self._stopping.watch(watcher.places, watcher.accept)
+        try:
+            return self._turns(until, pause, watcher.glance)
+        finally:
+            self._stopping.unwatch()
+
+    def _turns(self, until: int | None, pause: int | None, glance: Glance | None) -> bool:
+        """Whole turns, as long as the next one will end before `until`; whether there was one.
+
+        glance: until something happens that is watched; the last turn then began at `_since`.
+        """
         runner, ran = self.runner, self._ran
         start = runner.time
         last = FOREVER if until is None else until - self._longest_turn()
@@ -126,11 +207,14 @@ class Motor:
             last = min(last, pause)
         while runner.time <= last and not self.interrupted:
             turn = runner.turn or runner.settle()
-            if turn is None:
+            if turn is None or (glance is not None and not glance.passes(turn.warp)):
                 break
             ran(runner.time, key_of(turn.warp))
+            self._since = runner.time
             runner.run_turn()
-        return runner.time > start
+            if (glance is not None and glance.differs()) or self._reached() is not None:
+                break
+        return runner.time > start or self._reached() is not None
 
     def _longest_turn(self) -> int:
         """How many instructions a turn will hardly exceed: it goes on to the next control transfer."""

@@ -32,6 +32,10 @@ from emulator.program.instruction import CallInfo
 HANG_AFTER = 1_000_000
 
 
+class TurnSuspended(Exception):
+    """Raised by an engine that stops before an instruction in the middle of a turn, which goes on later."""
+
+
 @dataclass
 class Limits:
     """When a run stops by itself: instructions in all, and instructions a runnable warp without progress."""
@@ -224,6 +228,8 @@ class Runner:
         try:
             count = left if most is None else min(left, most - start)
             over = self.engine.run(warp, count, exact=exact, single=single)
+        except TurnSuspended:
+            over = False
         except KernelFault:
             self._turn = Pick(warp, left - (self.time - start), exact)
             self.events.flush()

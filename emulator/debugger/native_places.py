@@ -1,0 +1,90 @@
+"""The native engine that stops at places: their records leave native code, which otherwise runs at full speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.debugger.motor import NOWHERE, Places, Standing, standing_of
+from emulator.engines.native.engine import NativeEngine
+from emulator.engines.native.handlers import RECORD_BYTES
+from emulator.engines.reference.engine import Step
+from emulator.engines.run import TurnSuspended
+from emulator.machine.memory import Bytes
+from emulator.machine.warp import Warp
+from emulator.program import Program
+
+if TYPE_CHECKING:
+    from emulator.engines.run import Runner
+
+
+class StoppingEngine(NativeEngine):
+    """Runs whole turns natively and suspends one before an instruction at which `stops` says so.
+
+    reached: the standing that suspended the last turn.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner)
+        self.reached: Standing | None = None
+        self._places: Places = NOWHERE
+        self._stops: Callable[[Standing], bool] | None = None
+        self._checked = False
+        self._patched: dict[Program, dict[int, Bytes]] = {}  # handlers as they were
+
+    def watch(self, places: Places, stops: Callable[[Standing], bool]) -> None:
+        """Stop at places from now on, until `unwatch`."""
+        if places != self._places:
+            self._places = dict(places)
+            for program in {*self._patched, *places}:
+                self._patch(program, places.get(program, frozenset()))
+        self._stops = stops
+        self.reached = None
+
+    def unwatch(self) -> None:
+        """Stop nowhere; the records stay as they are."""
+        self._stops = None
+
+    def _patch(self, program: Program, pcs: frozenset[int]) -> None:
+        """Have the records of these pcs, and of no others, leave native code."""
+        native = self.program(program)
+        patched = self._patched.setdefault(program, {})
+        for pc in [pc for pc in patched if pc not in pcs]:
+            self._handlers(program, pc)[:] = patched.pop(pc)
+        for pc in pcs - patched.keys():
+            handlers = self._handlers(program, pc)
+            patched[pc] = handlers.copy()
+            handlers.view(np.uint64)[:] = self._library.runtime["leave"]
+        assert native.program is program
+
+    def _handlers(self, program: Program, pc: int) -> Bytes:
+        """The two handlers of an instruction, behind the record of its join."""
+        native = self.program(program)
+        place = (int(native.map[pc]) - native.records.ctypes.data) // RECORD_BYTES + (pc in program.joins)
+        return native.records[RECORD_BYTES * place : RECORD_BYTES * place + 16]
+
+    def _check(self, standing: Standing) -> None:
+        if self._stops is None or standing.pc not in self._places.get(standing.warp.cta.grid.program, ()):
+            return
+        if self._stops(standing):
+            self.reached = standing
+            self._stopped_anywhere = True
+            raise TurnSuspended
+
+    def _execute_one(self, warp: Warp, left: int) -> bool:
+        """As the native engine, unless it stops here."""
+        self._check(Standing(warp, int(warp.context.start_pc[0]), int(warp.context.taken[0])))
+        self._checked = True
+        try:
+            return super()._execute_one(warp, left)
+        finally:
+            self._checked = False
+
+    def step(self, warp: Warp) -> Step:
+        """As the reference engine, unless it stops here."""
+        standing = standing_of(warp) if self._stops is not None and not self._checked else None
+        if standing is not None:
+            self._check(standing)
+        return super().step(warp)
