@@ -81,8 +81,8 @@ class Console:
                 return False
             if answer.stop is not None and not text.endswith("--json"):
                 self.show(displayed(self.session))
-                found = self.session.breakpoints.get(answer.stop.number)
-                waiting = [*(found.commands if found is not None else []), *waiting]
+                if answer.stop.number in (*self.session.breakpoints, *self.session.checks):
+                    waiting = [*self.session.stopper(answer.stop.number).commands, *waiting]
         return True
 
     def _answer(self, line: str) -> Answer | None:

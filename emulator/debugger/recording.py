@@ -38,6 +38,11 @@ class Collector(Observer):
         """A batch of accesses."""
         _append(self._accesses, records)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._instructions.clear()
+        self._accesses.clear()
+
     def within(self, start: int, end: int) -> tuple[Records, Records]:
         """(instructions, accesses) of a stretch."""
         found = []

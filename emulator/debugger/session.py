@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from emulator.api.system import System
 from emulator.debugger import evaluate
@@ -12,11 +12,12 @@ from emulator.debugger.errors import DebuggerError
 from emulator.debugger.expressions import Expression
 from emulator.debugger.focus import Focus, first_focus, grids_of
 from emulator.debugger.memory import Variable, variables_of
-from emulator.debugger.motor import Halted, Places, Standing, Watcher, standing_of
+from emulator.debugger.motor import Glance, Halted, Places, Standing, Watcher, standing_of
 from emulator.debugger.stops import Breakpoint, Stop, fault_lanes
 from emulator.debugger.timeline import Timeline
 from emulator.debugger.values import State, Value
 from emulator.engines.schedule import WarpKey, key_of
+from emulator.errors import KernelFault
 from emulator.machine.cta import Cta
 from emulator.machine.grid import Grid
 from emulator.machine.warp import Warp, mask_of
@@ -31,11 +32,35 @@ class Launched(NamedTuple):
     finish: Callable[[], tuple[bool, list[str]]]
 
 
-class Check(NamedTuple):
-    """Something that is asked after every instruction.  check: the text of a stop, or None.  again: at every stop."""
+class Check(Protocol):
+    """Something that is asked after every instruction, or after whole turns: watchpoints and catches."""
 
-    check: Callable[[Standing], str | None]
-    again: Callable[[], None]
+    number: int
+    enabled: bool
+    ignore: int
+    hits: int
+    commands: list[str]
+
+    def begin(self) -> None:
+        """The machine is about to run: remember how things are."""
+
+    def check(self, standing: Standing) -> str | None:
+        """The text of a stop after an instruction; None if it is no stop."""
+
+    def rest(self) -> None:
+        """The machine stands."""
+
+    def passes(self, warp: Warp) -> bool:
+        """Whether a whole turn of a warp may run, after which `differs` tells whether to look closer."""
+
+    def differs(self) -> bool:
+        """Whether things are not as they were when last looked at."""
+
+    def catches(self, fault: KernelFault) -> bool:
+        """Whether a fault belongs to it."""
+
+    def describe(self) -> str:
+        """What it is about, as it was typed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +155,10 @@ class Session:
         self.numbers += 1
         return self.numbers
 
+    def stopper(self, number: int) -> Breakpoint | Check:
+        """A breakpoint, watchpoint or catch by its number."""
+        return self.breakpoints[number] if number in self.breakpoints else self.checks[number]
+
     # --- the focus -----------------------------------------------------------------------------------
 
     @property
@@ -211,17 +240,25 @@ class Session:
 
     # --- stopping ----------------------------------------------------------------------------------
 
-    def watcher(self, *, places: bool = True, after: Callable[[Standing], bool] | None = None) -> Watcher:
-        """Breakpoints and checks, and perhaps something more that is asked after every instruction."""
+    def watcher(self, *, places: bool = True, also: Places | None = None) -> Watcher:
+        """Breakpoints and checks.  also: further places, at which it stops without a hit."""
         self._hit = self._hit_check = None
-        found = self._places() if places else {}
-        hooks = [hook for hook in (self._check if self.checks else None, after) if hook is not None]
-        if not hooks:
-            return Watcher(found, self._accepts)
-        return Watcher(found, self._accepts, lambda standing: any(hook(standing) for hook in hooks))
+        found = self._places(also or {}) if places else {}
+        accept = self._accepts if not also else lambda standing: self._accepts(standing) or _is_among(standing, also)
+        active = [check for check in self.checks.values() if check.enabled]
+        if not active:
+            return Watcher(found, accept)
+        glance = Glance(active)
+        glance.begin()
+        return Watcher(found, accept, self._check, glance)
 
-    def _places(self) -> Places:
-        found: dict[Program, frozenset[int]] = {}
+    @property
+    def hit(self) -> Breakpoint | None:
+        """The breakpoint that ended the last motion of the machine."""
+        return self._hit
+
+    def _places(self, also: Places) -> Places:
+        found: dict[Program, frozenset[int]] = dict(also)
         for breakpoint in self.breakpoints.values():
             if breakpoint.enabled:
                 for program, pcs in breakpoint.place.pcs.items():
@@ -254,12 +291,27 @@ class Session:
         return False
 
     def _check(self, standing: Standing) -> bool:
-        for number, check in self.checks.items():
-            text = check.check(standing)
-            if text is not None:
-                self._hit_check = number, text
-                return True
-        return False
+        found = []
+        for check in self.checks.values():
+            text = check.check(standing) if check.enabled else None
+            if text is None:
+                continue
+            check.hits += 1
+            if check.ignore:
+                check.ignore -= 1
+            else:
+                found.append((check.number, text))
+        if found:
+            self._hit_check = found[0][0], "\n".join(text for _, text in found)
+        return bool(found)
+
+    def _caught(self, fault: KernelFault) -> int:
+        """The number of the catch that a fault belongs to; 0 if there is none."""
+        for check in self.checks.values():
+            if check.enabled and check.catches(fault):
+                check.hits += 1
+                return check.number
+        return 0
 
     def mark(self) -> None:
         """Remember how the warp in focus is now, before it moves."""
@@ -288,13 +340,14 @@ class Session:
             reason = "watch"
         elif fault is not None:
             reason = "fault"
+            number = self._caught(fault)
             self._look_at_fault(halted)
         elif halted.why in ("end", "interrupted"):
             reason = halted.why
         self.before = self._mark
         self.stop = self._stop(reason, text, number, halted)
         for check in self.checks.values():
-            check.again()
+            check.rest()
         return self.stop
 
     def _stop(self, reason: str, text: str, number: int, halted: Halted) -> Stop:
@@ -326,3 +379,7 @@ class Session:
         text = "".join(self.printed)
         self.printed.clear()
         return text
+
+
+def _is_among(standing: Standing, places: Places) -> bool:
+    return standing.pc in places.get(standing.warp.cta.grid.program, ())

@@ -141,7 +141,7 @@ class Kept:
         """What it holds, roughly: pages, shared memory, rows of warps."""
         ctas = [state for grid in self.snapshot.grids for _, state in grid.ctas]
         first = ctas[0] if ctas else (b"", [], [])
-        one = len(first[0]) + sum(part.nbytes for warp in first[2] for part in warp[:3])
+        one: int = len(first[0]) + sum(part.nbytes for warp in first[2] for part in warp[:3])
         return int(self.snapshot.memory.data.nbytes) + one * len(ctas)
 
 
@@ -232,7 +232,11 @@ class Timeline:
                 return self._stopped(halted)
             bound = min((time for time in (until, self._next_deed()) if time is not None), default=None)
             halted = self.motor.run(bound, watcher, self._next_snapshot())
-            if halted.why == "pause":
+            if halted.why == "turn":
+                halted = self._look_closer(halted.since, watcher)
+                if halted.why != "time":
+                    return self._stopped(halted)
+            elif halted.why == "pause":
                 self._adapt(self.now - since, process_time() - started)
                 self.keep()
                 started, since = process_time(), self.now
@@ -243,6 +247,14 @@ class Timeline:
                 self.run(bound, STEPWISE)
             elif bound == until and self._next_deed() != self.now:
                 return self._stopped(halted)
+
+    def _look_closer(self, since: int, watcher: Watcher) -> Halted:
+        """The turn that began at a time again, instruction by instruction."""
+        end = self.now
+        self.end = max(self.end, end)
+        self._go_back_to(self._before(since))
+        self.run(since)
+        return self.motor.run(end, watcher._replace(glance=None))
 
     def settle(self) -> None:
         """Have the next turn picked, so that a moment is the same however it was reached; a hang shows later."""

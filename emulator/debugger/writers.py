@@ -21,7 +21,7 @@ from emulator.debugger.targets import MemoryTarget, RegisterTarget, Target
 from emulator.engines.schedule import WarpKey
 from emulator.machine import memory as m
 from emulator.program import Instruction, Program
-from emulator.program.operands import Callee, CallList, Elements, Operand, Packed, Register, Storage
+from emulator.program.operands import Callee, CallList, Elements, Memory, Operand, Packed, Register, Storage
 
 Flags = npt.NDArray[np.bool_]
 MOST_LOOKED_AT = 300_000  # warp instructions that a search executes again
@@ -65,6 +65,16 @@ def written_by(program: Program, instruction: Instruction) -> Iterator[Register]
         if isinstance(operand.place, Callee) and isinstance(operand.place.place, str):
             callee = program.functions.get(operand.place.place)
             yield from (one for one in (callee.parameters if callee else ()) if isinstance(one, Register))
+
+
+def registers_read(instruction: Instruction) -> Iterator[Register]:
+    """The registers that an instruction reads, those of addresses and its guard included."""
+    if instruction.guard is not None:
+        yield instruction.guard
+    for operand in instruction.sources:
+        yield from registers_in(operand)
+        if isinstance(operand.place, Memory) and isinstance(operand.place.base, Register):
+            yield operand.place.base
 
 
 @lru_cache(maxsize=64)

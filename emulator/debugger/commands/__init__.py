@@ -1,6 +1,6 @@
 """The commands: importing this fills the table."""
 
-from emulator.debugger.commands import asking, changing, focusing, info, looking, running, stopping, travel
+from emulator.debugger.commands import asking, changing, focusing, info, looking, running, stopping, travel, watching
 from emulator.debugger.commands.table import COMMANDS, Command, find, run_line
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "running",
     "stopping",
     "travel",
+    "watching",
 ]

@@ -116,7 +116,8 @@ def delete(session: Session, text: str) -> Answer:
     """
     for number in _chosen(session, text):
         session.breakpoints.pop(number, None)
-        session.checks.pop(number, None)
+        if number in session.checks:
+            session.checks.pop(number).rest()
     return Answer()
 
 
@@ -140,8 +141,7 @@ def enable(session: Session, text: str) -> Answer:
 
 def _enable(session: Session, text: str, enabled: bool) -> Answer:
     for number in _chosen(session, text):
-        if number in session.breakpoints:
-            session.breakpoints[number].enabled = enabled
+        session.stopper(number).enabled = enabled
     return Answer()
 
 
@@ -155,9 +155,7 @@ def ignore(session: Session, text: str) -> Answer:
     if len(words) != 2:
         raise DebuggerError("which breakpoint, and how often?", help="ignore 1 10")
     number = _chosen(session, words[0])[0]
-    if number not in session.breakpoints:
-        raise DebuggerError(f"{number} is no breakpoint")
-    session.breakpoints[number].ignore = number_of(words[1], "the count")
+    session.stopper(number).ignore = number_of(words[1], "the count")
     return Answer([f"the next {words[1]} hits of breakpoint {number} pass"])
 
 
@@ -168,16 +166,14 @@ def commands(session: Session, text: str) -> Answer:
     (ptx) commands 1 print %sum; continue
     """
     number, _, rest = text.partition(" ")
-    found = session.breakpoints.get(number_of(number, "a breakpoint's number"))
-    if found is None:
-        raise DebuggerError(f"no breakpoint {number}")
-    found.commands = [one.strip() for one in rest.split(";") if one.strip()]
+    number_of(number, "a breakpoint's number")
+    session.stopper(_chosen(session, number)[0]).commands = [one.strip() for one in rest.split(";") if one.strip()]
     return Answer()
 
 
 @command("info breakpoints", "info b", usage="info breakpoints", topic="stopping", looks=True)
 def info_breakpoints(session: Session, text: str) -> Answer:
-    """Breakpoints, their conditions and hits.
+    """Breakpoints, watchpoints and catches, their conditions and hits.
 
     (ptx) info breakpoints
     """

@@ -63,5 +63,5 @@ def registers(session: Session, text: str) -> Iterable[str]:
 
 
 def breakpoints(session: Session, text: str) -> Iterable[str]:
-    """Numbers of breakpoints."""
-    yield from map(str, session.breakpoints)
+    """Numbers of breakpoints, watchpoints and catches."""
+    yield from map(str, [*session.breakpoints, *session.checks])

@@ -36,7 +36,10 @@ def context(session: Session) -> list[str]:
 def headline(session: Session, stop: Stop) -> list[str]:
     """Why it stopped, where that is not plain."""
     if stop.fault is not None:
-        return [clip(paint((line, "fault" if n == 0 else "value"))) for n, line in enumerate(_fault_lines(stop))]
+        caught = [f"Catchpoint {stop.number}, {session.checks[stop.number].describe()}"] if stop.number else []
+        return caught + [
+            clip(paint((line, "fault" if n == 0 else "value"))) for n, line in enumerate(_fault_lines(stop))
+        ]
     if stop.reason == "breakpoint":
         return [clip(paint((f"Breakpoint {stop.number}", "here"), f", {stop.text}"))]
     if stop.reason == "watch":

@@ -10,7 +10,8 @@ from emulator.debugger.focus import grids_of
 from emulator.debugger.lines import clip, paint
 from emulator.debugger.memory import read_space, variables_of
 from emulator.debugger.motor import standing_of
-from emulator.debugger.session import Session
+from emulator.debugger.session import Check, Session
+from emulator.debugger.stops import Breakpoint
 from emulator.machine.cta import Cta
 from emulator.machine.grid import Grid
 from emulator.machine.warp import Warp
@@ -264,8 +265,12 @@ def breakpoints(session: Session) -> tuple[list[str], Rows]:
     """`info breakpoints`."""
     rows: Rows = []
     lines = []
-    for one in session.breakpoints.values():
-        marks = [*(["temporary"] if one.temporary else []), *(["disabled"] if not one.enabled else [])]
+    stoppers: list[Breakpoint | Check] = [*session.breakpoints.values(), *session.checks.values()]
+    for one in sorted(stoppers, key=lambda one: one.number):
+        marks = [
+            *(["temporary"] if getattr(one, "temporary", False) else []),
+            *(["disabled"] if not one.enabled else []),
+        ]
         marks += [f"ignore {one.ignore} more"] if one.ignore else []
         marks += [f"hit {one.hits} time{'s' * (one.hits != 1)}"] if one.hits else []
         lines.append(clip(f"  {one.number}  {one.describe()}" + (f"    {', '.join(marks)}" if marks else "")))
