@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 from emulator.engines.native import rounding
 from emulator.engines.native.machine_ops import MachineOps
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
+from emulator.engines.native.warp_ops import WarpOps
 from emulator.isa.ops import F64, PRED, U32, Value
 from emulator.isa.tables import table
-from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
+from emulator.ptx_types import TYPES, ScalarType
 
 NAN = {16: 0x7FFF, 32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
 QUIET_F64 = 1 << 51
@@ -35,7 +36,7 @@ def fall_back(cls: type[MachineOps]) -> type[MachineOps]:
     return cls
 
 
-class LaneText(MachineOps):
+class LaneText(WarpOps):
     """Builds the text of one function."""
 
     def __init__(self) -> None:
@@ -380,44 +381,6 @@ class LaneText(MachineOps):
     def _to_double(self, a: Value) -> Value:
         word = "sitofp" if a.type.is_signed else "uitofp"
         return self.value(F64, f"{word} {self._type(a)} {a.data} to {vector('double')}")
-
-    # --- the warp ----------------------------------------------------------------------------------
-
-    def lane(self) -> Value:
-        """The lane's number."""
-        return Value(self, U32, "<" + ", ".join(f"i32 {n}" for n in range(WARP_SIZE)) + ">")
-
-    def permute(self, a: Value, source: Value) -> Value:
-        """In each lane the value of another: over memory, lane by lane."""
-        if a.type.kind == "p":
-            moved = self.permute(self.cast(a, TYPES["u32"]), source)
-            return moved != 0
-        source = source & WARP_SIZE - 1  # a wrong lane must not read other memory
-        element = lane_type(a.type)
-        array = f"[{WARP_SIZE} x {element}]"
-        place = self.emit(f"alloca {array}, align 64")
-        self.lines.append(f"  store {self._type(a)} {a.data}, ptr {place}, align 64")
-        where = self.emit(f"getelementptr {array}, ptr {place}, {vector('i32')} zeroinitializer, "
-                          f"{vector('i32')} {source.data}")  # fmt: skip
-        size = max(1, a.type.width // 8)
-        llvm_name = {"float": "f32", "double": "f64"}.get(element, element)
-        arguments = [
-            (vector("ptr"), where),
-            ("i32", str(size)),
-            (vector("i1"), splat("i1", "true")),
-            (self._type(a), "poison"),
-        ]
-        name = f"llvm.masked.gather.v32{llvm_name}.v32p0"
-        return Value(self, a.type, self.intrinsic(name, self._type(a), arguments))
-
-    def ballot(self, p: Value) -> Value:
-        """In every lane the mask of the lanes in which the predicate holds."""
-        mask = self.emit(f"bitcast {vector('i1')} {p.data} to i32")
-        first = self.emit(f"insertelement {vector('i32')} poison, i32 {mask}, i32 0")
-        zeros = "zeroinitializer"
-        return self.value(
-            U32, f"shufflevector {vector('i32')} {first}, {vector('i32')} poison, {vector('i32')} {zeros}"
-        )
 
 
 @fall_back

@@ -63,6 +63,10 @@ class MachineOps(Ops):
     def intrinsic(self, name: str, result: str, arguments: Sequence[tuple[str, str]]) -> str:
         """A call of an intrinsic."""
 
+    @abstractmethod
+    def from_table(self, low: str, high: str, indices: Sequence[str]) -> str:
+        """Entries of a table of 32 words."""
+
     def _none(self, what: str) -> NoReturn:
         raise NoNativeForm(what)
 

@@ -285,7 +285,8 @@ class Pattern:
         raw = self._raw(self._first)
         low = ops.emit(f"and i64 {self._address(raw)}, {-WINDOW}")
         offset = ops.emit(f"sub i64 {low}, {ops.field('shared_origin')}")
-        outside = self._outside(offset, ops.field("shared_size"), str(WINDOW))
+        end = ops.emit(f"add i64 {offset}, {WINDOW - 1}")  # the offset is a multiple of the window: this cannot wrap
+        outside = ops.emit(f"icmp uge i64 {end}, {ops.field('shared_size')}")
         back = ops.emit(f"sub i64 {self.place.addend}, {low}")
         if word == "i32":
             back = ops.emit(f"trunc i64 {back} to i32")
@@ -297,14 +298,11 @@ class Pattern:
         start = ops.emit(f"getelementptr i8, ptr {ops.field('shared', 'ptr')}, i64 {offset}")
         behind = ops.emit(f"getelementptr i8, ptr {start}, i64 {WINDOW // 2}")
         tables = [ops.emit(f"load <16 x i32>, ptr {at}, align 1") for at in (start, behind)]
-        name, vec = "llvm.x86.avx512.vpermi2var.d.512", "<16 x i32>"
-        halves = []
+        indices = []
         for data in moved:
-            narrow = data if word == "i32" else ops.emit(f"trunc {kind} {data} to {vec}")
-            index = ops.emit(f"lshr {vec} {narrow}, {'splat (i32 2)'}")
-            halves.append(ops.intrinsic(name, vec, [(vec, tables[0]), (vec, index), (vec, tables[1])]))
-        every = ", ".join(f"i32 {n}" for n in range(WARP_SIZE))
-        both = ops.emit(f"shufflevector {vec} {halves[0]}, {vec} {halves[1]}, <32 x i32> <{every}>")
+            narrow = data if word == "i32" else ops.emit(f"trunc {kind} {data} to <16 x i32>")
+            indices.append(ops.emit(f"lshr <16 x i32> {narrow}, {splat('i32', 2)}"))
+        both = ops.from_table(tables[0], tables[1], indices)
         if self.element != "i32":
             both = ops.emit(f"bitcast <32 x i32> {both} to <32 x {self.element}>")
         return Value(ops, self.kind, both)
