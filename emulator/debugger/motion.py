@@ -8,18 +8,21 @@ In the past every motion follows the history.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.focus import Focus, first_focus
-from emulator.debugger.motor import Halted, Standing, Watcher, standing_of
+from emulator.debugger.motor import Halted, Places, Watcher, standing_of
 from emulator.debugger.places import Place
 from emulator.debugger.session import Session
 from emulator.debugger.stops import Stop
 from emulator.debugger.timeline import Reschedule
 from emulator.engines.schedule import schedule_of
-from emulator.machine.warp import Warp
+from emulator.machine.warp import Warp, lanes_of
+from emulator.program import Program
 
 REACHED = Halted("time")
+WAKING = ("bar", "barrier", "exit", "ret", "trap")
 WINDOW = 64  # instructions that a search backwards looks through at a time, at first
 
 
@@ -170,17 +173,35 @@ def _execute(session: Session) -> Halted:
 
 def _wait(session: Session) -> Halted:
     """The others run until the focused warp can run: its barrier falls, or lanes that it waits for exit."""
-    key = session.focus.key if session.focus is not None else None
-    woken = False
+    assert session.focus is not None
+    timeline, key = session.timeline, session.focus.key
+    while True:
+        warp = timeline.warp(key)
+        if warp is None or warp.runnable:
+            return REACHED
+        places = _wakers(session, warp)
+        halted = timeline.run(None, session.watcher(also=places))
+        if halted.why != "place" or session.hit is not None:
+            return halted
+        warp = timeline.warp(key)
+        if warp is None or warp.runnable:
+            return REACHED
+        halted = timeline.run(timeline.now + 1, session.watcher(places=False))
+        if halted.why != "time":
+            return halted
 
-    def awake(standing: Standing) -> bool:
-        nonlocal woken
-        warp = session.timeline.warp(key) if key is not None else None
-        woken = warp is None or bool(warp.runnable)
-        return woken
 
-    halted = session.timeline.run(None, session.watcher(after=awake))
-    return REACHED if halted.why == "watch" and woken else halted
+def _wakers(session: Session, warp: Warp) -> Places:
+    """Where another warp may wake this one, barriers and exits, and where it stands and goes on itself."""
+    own = {int(pc) for pc in warp.pc[lanes_of(warp.live)]}
+    here = frozenset(own | {pc + 1 for pc in own})
+    return {program: _waking(program) | here for program in session.programs}
+
+
+@lru_cache(maxsize=64)
+def _waking(program: Program) -> frozenset[int]:
+    """The pcs of instructions that can end another warp's wait."""
+    return frozenset(i.pc for i in program.instructions if i.variant.entry.mnemonic in WAKING)
 
 
 def _walk(session: Session, done: Callable[[], bool]) -> Halted:

@@ -1,8 +1,8 @@
 """The one place that asks the engines: run until a time, a place, a fault, the end, or an interruption.
 
-Whole turns run on the system's own engine; the native one stops at places by itself.  With a watcher that is asked after
-every instruction, and with places on the reference engine, instructions are executed one by one.  The order of the warps
-is the same either way.
+Whole turns run on the system's own engine; the native one stops at places by itself.  With a watcher that is asked
+after every instruction, and with places on the reference engine, instructions are executed one by one.  The order of
+the warps is the same either way.
 """
 
 from __future__ import annotations
@@ -158,11 +158,11 @@ class Motor:
                 if pause is not None and runner.time >= pause:
                     return Halted("pause")
                 if self._may_run_turns(watcher) and self._whole_turns(until, pause, watcher):
+                    if watcher.glance is not None and watcher.glance.differs():
+                        return Halted("turn", since=self._since)
                     reached = self._reached()
                     if reached is not None:
                         return Halted("place", reached)
-                    if watcher.glance is not None and watcher.glance.differs():
-                        return Halted("turn", since=self._since)
                     continue
                 turn = runner.settle()
                 if turn is None:
