@@ -199,6 +199,7 @@ class Runner:
         self.ready.remove(warp)
         warp.queued = False
         self._turn, self._same_turn = Pick(warp, 1, exact=True), False
+        warp.wake()
         try:
             self._run_turn(single=True)
         finally:

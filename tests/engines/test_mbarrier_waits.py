@@ -218,6 +218,21 @@ def test_a_snapshot_in_a_wait_runs_on_to_the_same_bytes(engine: str) -> None:
         assert results[0] == results[1] and results[0][0] == ring_result(3, 6).tolist()
 
 
+def test_a_warp_in_a_wait_can_be_stepped_out_of_turn() -> None:
+    """The debugger does so: the wait looks once more, and the run ends as it would have."""
+    with System(engine="reference") as system:
+        device, runner = system.device(0), system.runner
+        out = device.zeros(128, np.uint32)
+        start(kernel(ring(2, 3, 6)), device, out, block=128)
+        runner.run(until=lambda: any(warp.waiting & warp.suspended for warp in runner.ready))
+        warp = next(warp for warp in runner.ready if warp.suspended)
+        before = runner.time
+        runner.step_out_of_turn(warp)
+        assert runner.time == before + 1 and warp in runner.ready
+        runner.run()
+        assert out.numpy().tolist() == ring_result(3, 6).tolist()
+
+
 # --- hangs -------------------------------------------------------------------------------------------
 
 
