@@ -23,8 +23,8 @@ from emulator.isa.registry import Entry, candidates, entries, lookup
 def command(pattern: str | None, only_coverage: bool, as_json: bool) -> ExitCode:
     """List the instructions by chapter of the PTX manual; with PATTERN, show syntax, meaning and examples.
 
-    PATTERN is a mnemonic (bfe), an opcode (ld.global.v4.f32), a section of the manual (9.7.8), or has * and ? in it
-    (v*4).
+    PATTERN is a mnemonic (bfe), an opcode (ld.global.v4.f32) or its first words (multimem.st), a section of the manual
+    (9.7.8), or has * and ? in it (v*4).
     """
     if pattern is None or only_coverage:
         rows = coverage()
@@ -57,8 +57,14 @@ def find(pattern: str) -> list[Entry]:
     if any(sign in pattern for sign in "*?["):
         return [entry for entry in entries() if fnmatch.fnmatchcase(entry.mnemonic, pattern)]
     if "." in pattern:
-        return [variant.entry for variant in lookup(pattern)]
+        return [variant.entry for variant in lookup(pattern)] or beginning(pattern)
     return candidates(pattern)
+
+
+def beginning(head: str) -> list[Entry]:
+    """The syntax lines whose opcode begins with some words: multimem.st, mbarrier.arrive."""
+    lines = [entry for entry in candidates(head.partition(".")[0]) if entry.signature.line.startswith(head)]
+    return [entry for entry in lines if entry.signature.line[len(head) :][:1] in ("", ".", "{", " ")]
 
 
 def not_executed(pattern: str) -> list[tuple[str, str]]:

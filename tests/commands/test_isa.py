@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from emulator.commands import main
 from emulator.commands.instruction_pages import coverage, is_executed
+from emulator.commands.isa import find
 from emulator.isa.manual_index import CHAPTERS, SECTIONS, chapter_of, pages, section_of
 from emulator.isa.registry import entries
 
@@ -157,3 +158,11 @@ def test_the_index_has_the_manuals_sections() -> None:
         "tensormap",
         "clusterlaunchcontrol",
     }
+
+
+@pytest.mark.parametrize(("head", "lines"), [("multimem.st", 6), ("mbarrier.inval", 1), ("cp.async.wait_all", 1)])
+def test_the_first_words_of_an_opcode_are_enough(head: str, lines: int) -> None:
+    found = find(head)
+    assert len(found) == lines
+    assert all(entry.signature.line.startswith(head) for entry in found)
+    assert find(head[:-1]) == []
