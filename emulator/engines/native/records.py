@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,6 +31,8 @@ from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
 EMPTY = (1 << 62, (1 << 62) + 512, 0, 0)  # an allocation that no address is in
 U64 = TYPES["u64"]
+LAYOUT = struct.Struct("<QQ 6i i i QQ")  # of a record, as handlers.py says
+assert LAYOUT.size == RECORD_BYTES
 
 
 class NoRecord(Exception):
@@ -72,18 +75,27 @@ class NativeProgram:
         self.constants: dict[tuple[str, str], ConstantRow] = {}
         self._end = -(-program.row_bytes // 64) * 64
         self._side: list[np.ndarray] = []
+        self._shapes: dict[Shape, Shape] = {}
+        self._plain: dict[tuple[int, int], Shape] = {}  # by the identities of two types
+        self._handlers: dict[tuple[int, tuple[str, ...]], tuple[int, int, bool]] = {}
+        self._keys: dict[tuple[int, tuple[int, ...]], HandlerKey] = {}  # by the identities of variant and shapes
         bound = [self._bind(instruction) for instruction in program.instructions]
         wanted: Wanted = {}
+        seen: set[tuple[int, tuple[str, ...]]] = set()
         for instruction, found in zip(program.instructions, bound, strict=True):
-            if found is not None:
-                for mode in modes_of(instruction):
-                    wanted[found[0], mode] = instruction.variant
+            if found is None:
+                continue
+            modes = modes_of(instruction)
+            if (id(found[0]), modes) not in seen:
+                seen.add((id(found[0]), modes))
+                wanted |= {(found[0], mode): instruction.variant for mode in modes}
         library.compile(wanted)
         joins = program.joins
         count = len(bound) + len(joins)
         self.records = aligned_bytes(RECORD_BYTES * (count + 1))
         self.map = np.zeros(len(bound) + 1, np.uint64)
         self.empty = np.array(EMPTY, np.uint64)
+        self._empty_address = self.empty.ctypes.data
         self._fill(bound, library)
         self.row_bytes = self._end
         self.barriers = dict(self._constant_barriers())
@@ -97,14 +109,33 @@ class NativeProgram:
         last = [0]
         variant = instruction.variant
         try:
-            results = tuple(None if o is None else self._shape(o, offsets, last) for o in instruction.results)
-            sources = tuple(self._shape(o, offsets, last) for o in instruction.sources)
+            results = tuple([None if o is None else self._known_shape(o, offsets, last) for o in instruction.results])
+            sources = tuple([self._known_shape(o, offsets, last) for o in instruction.sources])
             if len(offsets) > INLINE_OPERANDS and any(isinstance(o.place, Memory) for o in instruction.sources):
                 raise NoRecord  # its side table would stand where an access remembers its allocation
         except NoRecord:
             return None
-        line = variant.entry.signature.line
-        return HandlerKey(instruction.opcode, line, key_modifiers(variant), results, sources), offsets, last[0]
+        known = id(variant), tuple([id(shape) for shape in (*results, *sources)])
+        key = self._keys.get(known)
+        if key is None:
+            line = variant.entry.signature.line
+            key = HandlerKey(instruction.opcode, line, key_modifiers(variant), results, sources)
+            self._keys[known] = key
+        return key, offsets, last[0]
+
+    def _known_shape(self, operand: Operand, offsets: list[int], last: list[int]) -> Shape:
+        """The shape of an operand, the same object for equal shapes."""
+        place, kind = operand.place, operand.type
+        if type(place) is Register and kind is not None and not operand.negated:  # the common case first
+            offsets.append(place.offset)
+            pair = id(kind), id(place.type)
+            found = self._plain.get(pair)
+            if found is None:
+                shape = Shape(kind, (_width(place.type),))
+                found = self._plain[pair] = self._shapes.setdefault(shape, shape)
+            return found
+        shape = self._shape(operand, offsets, last)
+        return self._shapes.setdefault(shape, shape)
 
     def _constant_barriers(self) -> Iterator[tuple[int, tuple[int, int]]]:
         """(pc, (number, threads)) of bar.sync with constants and without a guard."""
@@ -184,16 +215,14 @@ class NativeProgram:
         self.map[len(bound)] = address + RECORD_BYTES * at
         leave = library.runtime["leave"]
         for pc, (instruction, found) in enumerate(zip(self.program.instructions, bound, strict=True)):
-            record = self._record(places[pc])
             if pc in self.program.joins:
                 before = self._record(places[pc] - 1)
                 before[0:16].view(np.uint64)[:] = library.runtime["join_full"], library.runtime["join_part"]
                 before[40:44].view(np.int32)[0] = pc
-            record[40:44].view(np.int32)[0] = pc
             if found is None:
-                record[0:16].view(np.uint64)[:] = leave
-                continue
-            self._fill_one(record, instruction, found, library)
+                LAYOUT.pack_into(self.records.data, RECORD_BYTES * places[pc], leave, leave, *[0] * 6, pc, 0, 0, 0)
+            else:
+                self._fill_one(RECORD_BYTES * places[pc], instruction, found, library)
         end = self._record(at)
         end[0:16].view(np.uint64)[:] = leave
 
@@ -201,23 +230,24 @@ class NativeProgram:
         return self.records[RECORD_BYTES * number : RECORD_BYTES * (number + 1)]
 
     def _fill_one(
-        self, record: Bytes, instruction: Instruction, found: tuple[HandlerKey, list[int], int], library: Library
+        self, at: int, instruction: Instruction, found: tuple[HandlerKey, list[int], int], library: Library
     ) -> None:
         key, offsets, last = found
         modes = modes_of(instruction)
-        handlers = [library.address(key, mode) for mode in modes]
-        record[0:16].view(np.uint64)[:] = handlers if len(handlers) == 2 else handlers * 2
-        if instruction.guard is not None:
-            record[44:48].view(np.int32)[0] = instruction.guard.offset
-        if len(offsets) <= INLINE_OPERANDS:
-            record[16 : 16 + 4 * len(offsets)].view(np.int32)[:] = offsets
-            record[48:56].view(np.uint64)[0] = self.empty.ctypes.data
-        else:
+        known = id(key), modes
+        handlers = self._handlers.get(known)
+        if handlers is None:
+            full, *part = [library.address(key, mode) for mode in modes]
+            handlers = self._handlers[known] = full, (part or [full])[0], any(s.form == "target" for s in key.sources)
+        full_mode, part_mode, is_target = handlers
+        guard = 0 if instruction.guard is None else instruction.guard.offset
+        memory = self._empty_address
+        if len(offsets) > INLINE_OPERANDS:
             self._side.append(np.array(offsets, np.int32))
-            record[48:56].view(np.uint64)[0] = self._side[-1].ctypes.data
-        is_target = any(shape.form == "target" for shape in key.sources)
+            memory, offsets = self._side[-1].ctypes.data, []
         value = int(self.map[last]) if is_target else last & (2**64 - 1)
-        record[56:64].view(np.uint64)[0] = value
+        rows = (*offsets, 0, 0, 0, 0, 0, 0)[:INLINE_OPERANDS]
+        LAYOUT.pack_into(self.records.data, at, full_mode, part_mode, *rows, instruction.pc, guard, memory, value)
 
     def forget_allocations(self) -> None:
         """Empty what memory instructions remember, after allocations have changed."""
