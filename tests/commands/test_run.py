@@ -390,3 +390,13 @@ def test_a_short_run_imports_no_progress_bar(checkout: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_sample_brings_its_devices() -> None:
+    """Four of them without --devices, as many as are asked for if that is more; one time on both engines."""
+    times = set()
+    for options in ((), ("--devices", 5), ("--engine", "reference")):
+        found = json.loads(ok("all_reduce", "--json", *options))
+        assert [check["ok"] for check in found["checks"]] == [True] * 3
+        times.add(found["warp_instructions"])
+    assert len(times) == 1
