@@ -12,7 +12,7 @@ ALL_CORES := --numprocesses=auto --dist=loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check format bench coverage-table regen clean
+.PHONY: help demo test test-slow check format bench coverage-table regen gpu-record clean
 
 help:
 	@echo "make demo       set up what is needed and show a routed mixture-of-experts layer run"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench      the benchmarks (ARGS=--write puts them into docs/benchmarks.md)"
 	@echo "make coverage-table  write docs/coverage.md again (ARGS=--count counts operand sets first: minutes)"
 	@echo "make regen      compile the tests' CUDA and Triton kernels again (needs nvcc 13.0, Triton 3.9)"
+	@echo "make gpu-record write down what this machine's GPU answers (H100 or H200; GPU_PYTHON=python3 takes that Python)"
 	@echo "make clean      remove the environment and all caches"
 
 $(RUN):
@@ -67,6 +68,20 @@ coverage-table: $(VENV)/dev.stamp
 
 regen: $(VENV)/dev.stamp
 	$(RUN) -m tests.kernels.regenerate $(ARGS)
+
+# RECORD='--stand-in --rows 16' RECORDINGS=FOLDER is a dry run without a GPU.
+RECORDINGS := tests/recordings/sm_90
+GPU_PYTHON :=
+RECORD :=
+CROSSCHECK = $(or $(GPU_PYTHON),$(RUN)) -m emulator crosscheck
+
+$(VENV)/gpu.stamp: pyproject.toml | $(RUN)
+	@$(PIP_INSTALL) --editable '.[gpu]'
+	@touch $@
+
+gpu-record: $(if $(GPU_PYTHON),,$(VENV)/gpu.stamp)
+	$(CROSSCHECK) record all --out $(RECORDINGS) $(RECORD)
+	$(if $(findstring --stand-in,$(RECORD)),,-$(CROSSCHECK) verify $(RECORDINGS) --rows 32)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from emulator.commands import ExitCode
+from emulator.commands.crosscheck_recordings import record, verify
 from emulator.commands.crosscheck_target import job_of_target
 from emulator.commands.execution import Options
 from emulator.commands.launch_options import Size
@@ -29,6 +30,10 @@ def command() -> None:
     record   write down what this machine's GPU answers
     verify   compare the emulator with what was written down; needs no GPU
     """
+
+
+command.add_command(record)
+command.add_command(verify)
 
 
 @command.command("run")

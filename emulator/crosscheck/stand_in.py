@@ -15,6 +15,8 @@ from emulator.api.kernel import ObjectCode
 from emulator.crosscheck.backend import STAND_IN, EmulatorBackend, Identity
 from emulator.crosscheck.canonical import rewrite, statements
 from emulator.crosscheck.instrument import CONFIG, is_inserted
+from emulator.crosscheck.recordings import Recording
+from emulator.errors import Diagnostic, DriverError
 from emulator.machine.grid import LaunchShape
 from emulator.parse import nodes, parse
 from emulator.parse.printer import print_module
@@ -142,3 +144,30 @@ def _lie_text(instruction: Instruction, lie: Lie, number: int) -> str:
 def everywhere(lie: Lie) -> Lie:
     """The same lie in every thread and execution: a unit that computes differently."""
     return replace(lie, cta=None, thread=None, execution=None)
+
+
+class Replay(EmulatorBackend):
+    """A machine that answers what a recording says, to the launches that the recording has."""
+
+    def __init__(self, recording: Recording, **options: Any) -> None:
+        super().__init__(**options)
+        self.identity = replace(recording.identity, name=f"{recording.identity.name}, recorded {recording.date}")
+        self._answers = {(answer.case.ptx, answer.case.kernel): answer for answer in recording.answers}
+
+    def launch(
+        self,
+        code: ObjectCode,
+        kernel: str,
+        shape: LaunchShape,
+        parameters: Sequence[bytes],
+        *,
+        cooperative: bool = False,
+    ) -> None:
+        """Write the recorded outputs to where the parameters point."""
+        answer = self._answers.get((code.module.source.text, kernel))
+        if answer is None or answer.error:
+            why = "has no launch of this text" if answer is None else f"says {answer.error}"
+            raise DriverError(Diagnostic("PTX-G0603", "fault", f"the recording {why}"))
+        names = [name for name, _ in answer.case.arguments]
+        for name, array in zip(answer.case.outputs, answer.outputs, strict=True):
+            self.write(int.from_bytes(parameters[names.index(name)], "little"), array.tobytes())

@@ -1,0 +1,34 @@
+"""The transcript of docs/crosscheck.md is what the command prints, and its table has every verdict."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from emulator.commands import main
+from emulator.crosscheck import verdict
+from emulator.crosscheck.cases import GROUPS, cases_of
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "crosscheck.md").read_text(encoding="utf-8")
+
+
+def test_the_transcript_is_what_the_command_prints() -> None:
+    ((line, text),) = re.findall(r"<!-- ptxemu (.*?) -->\n```\n(.*?)```", PAGE, re.DOTALL)
+    result = CliRunner().invoke(main, line.split())
+    assert result.output == text
+
+
+def test_every_verdict_is_in_the_table() -> None:
+    words = {value for name, value in vars(verdict).items() if name.isupper() and isinstance(value, str)}
+    assert words == set(re.findall(r"^\| ([A-Z][A-Z ?]+) \|", PAGE, re.MULTILINE))
+
+
+def test_the_table_of_groups_counts_the_cases() -> None:
+    page = (DOCS / "hardware.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)\.ptxr` \|.*\| ([\d,]+) \|$", page, re.MULTILINE))
+    for group in GROUPS:
+        count, told = len(list(cases_of(group))), int(rows[group].replace(",", ""))
+        assert told == (count // 100 * 100 if group == "opcodes" else count), group
