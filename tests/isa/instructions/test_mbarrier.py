@@ -258,7 +258,7 @@ def run_scripts(form: str, engine: str, scripts: list[Script]) -> tuple[np.ndarr
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("count", [6, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_random_sequences_give_what_the_model_gives(form: str, count: int) -> None:
     scripts = [script(1000 * len(form) + seed) for seed in range(count)]
     times = []
