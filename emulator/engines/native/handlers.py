@@ -52,7 +52,8 @@ class Shape:
 
     type: as the instruction sees it.  widths: bits of each register it is made of.  form: "one" register,
     "packed" (several make up one value), "elements" (a vector of values), "sink"; "address" (a register, and
-    a constant in the record's last field), "constant" (that field alone), "frame" (that field, counted from
+    a constant in the record's last field), "second" (a register, and a constant among the offsets of rows),
+    "constant" (the record's last field alone), "frame" (that field, counted from
     the lane's frame), "target" (a label).
     """
 
@@ -89,7 +90,8 @@ class HandlerText:
         self.other = other
         self.ops = new_ops()
         self.ops.fast, self.ops.whole, self.ops.wide_permutes = mode in SLOW, mode == "full", wide
-        self._rows = sum(len(shape.widths) for shape in (*key.results, *key.sources) if shape is not None)
+        shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
+        self._rows = sum(len(shape.widths) + (shape.form == "second") for shape in shapes)
 
     def build(self, name: str, linkage: str = "") -> str:
         """The function as text; NoNativeForm if the meaning needs what is not there."""
@@ -219,7 +221,10 @@ class HandlerText:
     def _places(self, shape: Shape | None, numbers: Iterator[int]) -> list[str]:
         if shape is None or shape.form == "sink":
             return []
-        return [self._row(self._offset(next(numbers))) for _ in shape.widths]
+        found = [self._row(self._offset(next(numbers))) for _ in shape.widths]
+        if shape.form == "second":
+            found.append(self.ops.emit(f"sext i32 {self._offset(next(numbers))} to i64"))
+        return found
 
     def _load(self, width: int, place: str) -> Value:
         """A register's row as untyped bits, or a predicate."""
@@ -232,6 +237,8 @@ class HandlerText:
             return None
         if shape.form in ("address", "constant", "frame"):
             return self._address(shape, places)
+        if shape.form == "second":
+            return self._from_register(shape.widths[0], places[0], places[1])
         loaded = [self._load(width, place) for width, place in zip(shape.widths, places, strict=True)]
         if shape.form == "elements":
             return [self._seen(value, shape.type) for value in loaded]
@@ -253,13 +260,17 @@ class HandlerText:
             rows = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['frame'] - HEADER_BYTES}")
             frame = ops.value(TYPES["u32"], f"load {vector('i32')}, ptr {rows}, align 32")
             return ops.cast(frame, U64) + Value(ops, U64, ops.spread("i64", addend))
-        base = self._load(shape.widths[0], places[0])
-        if shape.widths[0] == 32:
+        return self._from_register(shape.widths[0], places[0], addend)
+
+    def _from_register(self, width: int, row: str, addend: str) -> Value:
+        ops = self.ops
+        base = self._load(width, row)
+        if width == 32:
             short = Value(ops, base.type, ops.spread("i32", ops.emit(f"trunc i64 {addend} to i32")))
             value = ops.cast(base + short, U64)
         else:
             value = ops.view(base, U64) + Value(ops, U64, ops.spread("i64", addend))
-        ops.place = Place(value, places[0], shape.widths[0], addend)
+        ops.place = Place(value, row, width, addend)
         return value
 
     def _pack(self, parts: list[Value], width: int) -> Value:

@@ -246,10 +246,7 @@ class MachineOps(Ops):
             at = self._element(pointers, number * kind.bytes)
             if tracked:
                 self._note_change(kind, at, data)
-            element = lane_type(kind)
-            name = f"llvm.masked.scatter.v32{_short(element)}.v32p0"
-            arguments = [(vector(element), data.data), (PTR, at), ("i32", "1"), (I1, self.lanes.data)]
-            self.call_void(name, arguments)
+            self._scatter(kind, at, data)
         if space in ("global", "generic"):
             self._mark_dirty(space, address.data)
 
@@ -321,6 +318,27 @@ class MachineOps(Ops):
     def fence(self, sem: str, scope: str) -> None:
         """Nothing: one thread runs all warps."""
 
+    def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
+        """At once; every lane copies all of its bytes or writes zeros, any other number leaves."""
+        executing = self.lanes
+        copies = read >= size
+        self.go_on_unless(self.any_lane((executing & ~copies & (read != 0)).data))
+        to = self._pointers("shared", destination, size, write=True)
+        self.lanes = executing & copies
+        given = self._pointers("global", source, size, write=False)
+        kind = TYPES["b32" if size == 4 else "b64"]
+        values = [self._gather(kind, self._element(given, at)) for at in range(0, size, kind.bytes)]
+        self.lanes = executing
+        for number, value in enumerate(values):
+            at = self._element(to, number * kind.bytes)
+            self._note_change(kind, at, value)
+            self._scatter(kind, at, value)
+
+    def _scatter(self, kind: ScalarType, pointers: str, value: Value) -> None:
+        element = lane_type(kind)
+        arguments = [(vector(element), value.data), (PTR, pointers), ("i32", "1"), (I1, self.lanes.data)]
+        self.call_void(f"llvm.masked.scatter.v32{_short(element)}.v32p0", arguments)
+
     # --- windows -------------------------------------------------------------------------------------
 
     def to_generic(self, space: str, address: Value) -> Value:
@@ -333,9 +351,13 @@ class MachineOps(Ops):
 
     def in_space(self, space: str, address: Value) -> Value:
         """Whether a generic address lies in a window; .shared is the CTA's own part of it."""
-        if space == "shared" or space not in m.WINDOWS:
+        if space not in m.WINDOWS:
             self._none(f"isspacep.{space}")
-        return self.cast(address, U64) >> 32 == m.WINDOWS[space] >> 32
+        wide = self.cast(address, U64)
+        if space != "shared":
+            return wide >> 32 == m.WINDOWS[space] >> 32
+        rank = Value(self, U64, self.spread("i64", self.field("shared_origin"))) >> m.CLUSTER_SHIFT
+        return wide >> m.CLUSTER_SHIFT == rank + (m.SHARED_WINDOW >> m.CLUSTER_SHIFT)
 
     # --- the carry bit -------------------------------------------------------------------------------
 

@@ -172,7 +172,10 @@ class NativeProgram:
         raise NoRecord
 
     def _address(self, place: Memory, offsets: list[int], last: list[int]) -> Shape:
+        if len(last) > 1:
+            return self._second_address(place, offsets)
         last[0] = place.offset
+        last.append(0)
         base = place.base
         if isinstance(base, Register):
             offsets.append(base.offset)
@@ -188,6 +191,19 @@ class NativeProgram:
             return Shape(U64, (), "constant")
         offsets.append(self._constant(base, U64))
         return Shape(U64, (64,), "address")
+
+    def _second_address(self, place: Memory, offsets: list[int]) -> Shape:
+        """Of an instruction with two addresses: what is added to the register stands among the row offsets."""
+        base = place.base
+        if not -(1 << 31) <= place.offset < 1 << 31:
+            raise NoRecord
+        if isinstance(base, Register):
+            offsets += [base.offset, place.offset]
+            return Shape(U64, (base.type.width,), "second")
+        if isinstance(base, Symbol) and base.storage.space not in ("frame", "param"):
+            offsets += [self._constant(base, U64), place.offset]
+            return Shape(U64, (64,), "second")
+        raise NoRecord
 
     def _constant(self, place: Immediate | Special | Symbol, kind: ScalarType) -> int:
         """The offset of the row that holds a constant."""
