@@ -21,7 +21,7 @@ def _lines(tail: str, *, first: str = "", counts: Limit = COUNTS, **keywords: An
     def register(meaning: Meaning) -> Meaning:
         for head, requires in HEADS:
             line = head.replace("{}", "{.aligned}") + tail
-            start = "cta" if ".cta" in head else first
+            start = f"cta {first}".strip() if ".cta" in head else first
             limits = {"a": NUMBERS, "b": counts}
             instruction(line, first=start, limits=limits, requires=requires, **OPERANDS, **keywords)(meaning)
         return meaning
@@ -38,7 +38,7 @@ def bar_sync(ops: Ops, i: Variant, a: Value, b: Value | None = None) -> None:
     ops.barrier(ops.lanes, a, b, wait=True)
 
 
-@_lines(".arrive a, b", counts=ARRIVALS)
+@_lines(".arrive a, b", first="arrive", counts=ARRIVALS)
 def bar_arrive(ops: Ops, i: Variant, a: Value, b: Value) -> None:
     """Arrive at barrier a of b threads; wait for the other lanes of the warp only."""
     ops.barrier(ops.lanes, a, b, wait=False)

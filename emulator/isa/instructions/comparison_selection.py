@@ -28,6 +28,8 @@ def wrong_comparison(i: Variant) -> str | None:
         return f".{i.CmpOp} does not compare {kind}; it has {' '.join('.' + word for word in admitted)}"
     if i.get("ftz") and kind.name not in ("f16", "f16x2", "f32"):
         return f".ftz is for .f32, .f16 and .f16x2, not for {kind}"
+    if i.get("ftz") and i.get("dtype") and i.dtype.name == "bf16":
+        return ".ftz does not go with a result of .bf16"
     return None
 
 

@@ -228,7 +228,7 @@ ASYNC: dict[str, Any] = {
 }  # fmt: skip
 STORED: dict[str, Any] = {"vec": "v2 v4", "type": "b32 b64 u32 u64 s32 s64 f32 f64", "b": "vec type",
                           "check": misplaced, "section": "9.7.9.12", **ASYNC}  # fmt: skip
-REDUCED: dict[str, Any] = {"sem": "relaxed", "scope": "cluster", "section": "9.7.13.7", **ASYNC}
+REDUCED: dict[str, Any] = {**ASYNC, "ss": REMOTE, "sem": "relaxed", "scope": "cluster", "section": "9.7.13.7"}
 REDUCTION = "red.async.sem.scope{.ss}.completion.op.type [a], b, [mbar]"
 
 
@@ -244,7 +244,7 @@ def _bytes_come(ops: Ops, count: int) -> Callable[[Value], tuple[Value, Value]]:
 
 
 @instruction("st.async{.weak}{.ss}.completion{.vec}.type [a], b, [mbar]", **STORED)
-@instruction("st.async.scope{.ss}.completion{.vec}.type [a], b, [mbar]", scope="cluster", **STORED)
+@instruction("st.async.scope{.ss}.completion{.vec}.type [a], b, [mbar]", scope="cluster", **{**STORED, "ss": REMOTE})
 def st_async(ops: Ops, i: Variant, a: Value, b: Value | list[Value], mbar: Value) -> None:
     """The value at address a in shared memory = b, then complete_tx of its bytes on mbar; done at once.
 
