@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.focus import Focus, first_focus
+from emulator.debugger.glances import last_change
 from emulator.debugger.motor import Halted, Places, Watcher, standing_of
 from emulator.debugger.places import Place
 from emulator.debugger.session import Session
@@ -301,7 +302,7 @@ def _was(session: Session, when: int) -> bool:
 def reverse_continue(session: Session) -> Stop:
     """To the last time before now at which a breakpoint or a watchpoint stopped, or would have."""
     session.mark()
-    found = session.timeline.last_stop(lambda: _recording(session))
+    found = _last_stop(session)
     if found is None:
         session.timeline.seek(0)
         _keep_focus(session)
@@ -309,9 +310,16 @@ def reverse_continue(session: Session) -> Stop:
     return session.arrive("step", found)
 
 
+def _last_stop(session: Session) -> Halted | None:
+    timeline = session.timeline
+    checks = [check for check in session.checks.values() if check.enabled]
+    if checks and all(check.by_turns for check in checks) and not timeline.deeds and not session.watcher().places:
+        return last_change(timeline, session.watcher)
+    return timeline.last_stop(lambda: _recording(session))
+
+
 def _recording(session: Session) -> Watcher:
-    watcher = session.watcher()
-    return Watcher(watcher.places, session.covers, watcher.after)
+    return session.watcher()._replace(accept=session.covers)
 
 
 def seek(session: Session, time: int | None) -> Stop:
@@ -319,4 +327,6 @@ def seek(session: Session, time: int | None) -> Stop:
     session.mark()
     timeline = session.timeline
     halted = timeline.run(None, session.watcher(places=False)) if time is None else timeline.seek(time)
+    if session.warp is None:
+        _keep_focus(session)
     return session.arrive("seek", halted)

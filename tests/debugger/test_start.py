@@ -24,3 +24,9 @@ def test_the_verdict_of_a_sample_fits_the_screen() -> None:
     lines = screen("faults/gate_softmax", "continue")
     assert lines[1].startswith("WRONG  gates  24 of 32 differ; first [1, 0]: 0.114")
     assert max(map(len, lines)) <= 80
+
+
+def test_the_focus_of_a_seek_is_a_warp_that_runs_then() -> None:
+    lines = screen("01_basics/saxpy", "seek end", "seek 30")
+    assert lines[-1].startswith(" focus  block (1,0,0) warp 0 lane 0")
+    assert lines[-1].endswith("event 30   saxpy")

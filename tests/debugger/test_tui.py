@@ -9,9 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
-from emulator import System, samples
-from emulator.debugger.session import Launched, Session
+from emulator import samples
 from emulator.debugger.tui import CommandLine, DebuggerApp
+from tests.debugger.scripted import session_of
 
 SPIN = """//! title:  A loop that does not end
 //! launch: spin<<<1, 64>>>(out)
@@ -33,16 +33,6 @@ AGAIN:
 
 
 BARRIER = "  =>   32      bar.sync        0;                              // CUDA's __sy..."
-
-
-def session_of(sample: samples.Sample) -> Session:
-    def start(output: Callable[[str], object]) -> Launched:
-        system = System(sample.device_count, registers="virtual")
-        system.runner.output = output
-        samples.start_sample(sample, system)
-        return Launched(system, sample.name, lambda: (True, []))
-
-    return Session(start)
 
 
 class Driver:
