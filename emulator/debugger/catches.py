@@ -55,6 +55,11 @@ class Catch:
         """Faults stop whole turns by themselves; anything else is seen instruction by instruction."""
         return self.kind in FAULTS
 
+    @property
+    def by_turns(self) -> bool:
+        """Whether turns of every warp may run."""
+        return self.kind in FAULTS
+
     def differs(self) -> bool:
         """Never, after a whole turn."""
         return False

@@ -53,6 +53,10 @@ class Check(Protocol):
     def passes(self, warp: Warp) -> bool:
         """Whether a whole turn of a warp may run, after which `differs` tells whether to look closer."""
 
+    @property
+    def by_turns(self) -> bool:
+        """Whether turns of every warp may run."""
+
     def differs(self) -> bool:
         """Whether things are not as they were when last looked at."""
 

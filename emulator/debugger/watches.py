@@ -82,6 +82,11 @@ class Watchpoint:
         """Whether a whole turn of a warp may run, after which `differs` tells whether to look closer."""
         return not self.exact and not (isinstance(self.target, RegisterTarget) and key_of(warp) == self.target.key)
 
+    @property
+    def by_turns(self) -> bool:
+        """Whether turns of every warp may run."""
+        return not self.exact and isinstance(self.target, MemoryTarget)
+
     def differs(self) -> bool:
         """Whether the value is another one than when it was last looked at."""
         now = self.target.bytes_of(self.session)
