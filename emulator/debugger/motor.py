@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from emulator.engines.divergence import next_group
 from emulator.engines.run import Runner
-from emulator.engines.schedule import QUANTUM, WarpKey, key_of
+from emulator.engines.schedule import WarpKey, key_of
 from emulator.errors import KernelFault
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction, Program
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 Places = Mapping[Program, frozenset[int]]  # pcs by program
 NOWHERE: Places = {}
 FOREVER = 1 << 62
+TRANSFERS = ("bra", "brx", "call", "ret", "exit")
 
 
 class Standing(NamedTuple):
@@ -102,6 +105,10 @@ class Watcher(NamedTuple):
     after: Callable[[Standing], bool] | None = None
     glance: Glance | None = None
 
+    def stepwise(self) -> Watcher:
+        """The same, but asked after every instruction, so that no turn runs as a whole."""
+        return self._replace(after=self.after or (lambda standing: False), glance=None)
+
     def stops_at(self, standing: Standing) -> bool:
         """Whether a place is reached that counts."""
         pcs = self.places.get(standing.warp.cta.grid.program)
@@ -109,7 +116,6 @@ class Watcher(NamedTuple):
 
 
 UNWATCHED = Watcher()
-STEPWISE = Watcher(after=lambda standing: False)  # stops for nothing, but goes instruction by instruction
 
 
 def standing_of(warp: Warp) -> Standing | None:
@@ -128,6 +134,14 @@ def _stopping_engine(runner: Runner) -> StoppingEngine | None:
 
     runner.engine = stopping = StoppingEngine(runner)
     return stopping
+
+
+@lru_cache(maxsize=64)
+def longest_run(program: Program) -> int:
+    """About how many instructions of two groups of lanes stand between two control transfers of a program."""
+    transfers = [i.pc for i in program.instructions if i.variant.entry.mnemonic in TRANSFERS]
+    gaps = [after - before for before, after in pairwise([-1, *transfers, len(program.instructions)])]
+    return min(4 * max(gaps), 2 * len(program.instructions)) + 32
 
 
 class Motor:
@@ -196,33 +210,31 @@ class Motor:
             self._stopping.unwatch()
 
     def _turns(self, until: int | None, pause: int | None, glance: Glance | None) -> bool:
-        """Whole turns, as long as the next one will end before `until`; whether there was one.
+        """Whole turns, and a part of the last one, as long as they end before `until`; whether there was one.
 
         glance: until something happens that is watched; the last turn then began at `_since`.
         """
-        runner, ran = self.runner, self._ran
-        start = runner.time
-        last = FOREVER if until is None else until - self._longest_turn()
-        if pause is not None:
-            last = min(last, pause)
-        while runner.time <= last and not self.interrupted:
+        runner, ran, stopping = self.runner, self._ran, self._stopping
+        start = time = runner.time
+        last = FOREVER if until is None else until - self._overrun()
+        end = last if pause is None else min(last, pause)
+        while time < end and not self.interrupted:
             turn = runner.turn or runner.settle()
             if turn is None or (glance is not None and not glance.passes(turn.warp)):
                 break
-            ran(runner.time, key_of(turn.warp))
-            self._since = runner.time
-            runner.run_turn()
-            if (glance is not None and glance.differs()) or self._reached() is not None:
+            ran(time, key_of(turn.warp))
+            self._since = time
+            runner.run_turn(last - time)
+            time = runner.time
+            if (stopping is not None and stopping.reached is not None) or (glance is not None and glance.differs()):
                 break
-        return runner.time > start or self._reached() is not None
+        return time > start or self._reached() is not None
 
-    def _longest_turn(self) -> int:
-        """How many instructions a turn will hardly exceed: it goes on to the next control transfer."""
-        turn = self.runner.settle()
-        if turn is None:
-            return 0
-        longest = max(len(grid.program.instructions) for device in self.runner.devices for grid in device.grids)
-        return max(turn.instructions, QUANTUM) + 2 * longest
+    def _overrun(self) -> int:
+        """How many instructions a turn will hardly go on after its count, to the next control transfer."""
+        self.runner.settle()
+        programs = {grid.program for device in self.runner.devices for grid in device.grids}
+        return max((longest_run(program) for program in programs), default=0)
 
     def _one(self, warp: Warp, watcher: Watcher) -> Halted | None:
         """One instruction of the turn in progress, unless a place is reached."""

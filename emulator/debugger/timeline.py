@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from time import process_time
 from typing import Protocol
 
-from emulator.debugger.motor import STEPWISE, UNWATCHED, Halted, Motor, Watcher, standing_of
+from emulator.debugger.motor import UNWATCHED, Halted, Motor, Watcher, standing_of
 from emulator.engines.run import Runner
 from emulator.engines.schedule import Schedule, WarpKey, key_of, schedule_of
 from emulator.engines.snapshots import Snapshot
@@ -24,6 +24,7 @@ LEAST_SPACING = 2_000  # warp instructions between snapshots of a run
 RUN_A_SNAPSHOT = 25  # so many times the time that a snapshot takes passes before the next one
 MOST_SNAPSHOTS = 128
 MOST_BYTES = 1 << 30  # of all snapshots together
+AHEAD = ("fault", "place", "end")  # what lies behind a time that was reached
 NEAR = 256  # instructions: how far back from a visited moment another snapshot is kept
 
 
@@ -81,15 +82,17 @@ class TurnIndex:
 
     def note(self, time: int, key: WarpKey) -> None:
         """A warp runs from a time on, if that is not known."""
-        if self.starts:
-            latest = self.starts[-1]
-            if time < latest or self.keys[-1] == key:
+        keys = self.keys
+        if keys:
+            if keys[-1] == key:
                 return
-            if latest == time:
-                self.keys[-1] = key
+            latest = self.starts[-1]
+            if time <= latest:
+                if time == latest:
+                    keys[-1] = key
                 return
         self.starts.append(time)
-        self.keys.append(key)
+        keys.append(key)
 
     def forget_from(self, time: int) -> None:
         """Nothing is known from a time on."""
@@ -232,7 +235,12 @@ class Timeline:
                 return self._stopped(halted)
             bound = min((time for time in (until, self._next_deed()) if time is not None), default=None)
             halted = self.motor.run(bound, watcher, self._next_snapshot())
-            if halted.why == "turn":
+            if bound is not None and self.now > bound:
+                self._go_back_to(self._before(bound))
+                halted = self.run(bound, watcher.stepwise())
+                if halted.why != "time":
+                    return halted
+            elif halted.why == "turn":
                 halted = self._look_closer(halted.since, watcher)
                 if halted.why != "time":
                     return self._stopped(halted)
@@ -240,13 +248,10 @@ class Timeline:
                 self._adapt(self.now - since, process_time() - started)
                 self.keep()
                 started, since = process_time(), self.now
-            elif halted.why != "time":
+            elif halted.why != "time" and not (self.now == until and halted.why in AHEAD):
                 return self._stopped(halted)
-            elif bound is not None and self.now > bound:
-                self._go_back_to(self._before(bound))
-                self.run(bound, STEPWISE)
-            elif bound == until and self._next_deed() != self.now:
-                return self._stopped(halted)
+            if until is not None and self.now >= until and self._next_deed() != self.now:
+                return self._stopped(Halted("time"))
 
     def _look_closer(self, since: int, watcher: Watcher) -> Halted:
         """The turn that began at a time again, instruction by instruction."""
@@ -254,7 +259,7 @@ class Timeline:
         self.end = max(self.end, end)
         self._go_back_to(self._before(since))
         self.run(since)
-        return self.motor.run(end, watcher._replace(glance=None))
+        return self.motor.run(end, watcher.stepwise())
 
     def settle(self) -> None:
         """Have the next turn picked, so that a moment is the same however it was reached; a hang shows later."""

@@ -182,9 +182,12 @@ class Runner:
             self._next_turn()
         return self._turn
 
-    def run_turn(self) -> bool:
-        """Run the turn in progress, or the next one, to its end; False when all work is done."""
-        return self._run_turn(single=False)
+    def run_turn(self, part: int | None = None) -> bool:
+        """Run the turn in progress, or the next one, to its end; False when all work is done.
+
+        part: of a longer turn only so many instructions, and on to the next control transfer.
+        """
+        return self._run_turn(single=False, part=part)
 
     def step_out_of_turn(self, warp: Warp) -> None:
         """One instruction of a warp that can run, between two of the turn in progress, which goes on as if nothing was.
@@ -212,7 +215,7 @@ class Runner:
                 warp.queued = True
                 self.ready.insert(place, warp)
 
-    def _run_turn(self, *, single: bool) -> bool:
+    def _run_turn(self, *, single: bool, part: int | None = None) -> bool:
         """Run the current turn to its end, or one instruction of it; False when all work is done.
 
         A turn ends as schedule.py says, or when the warp waits, yields or ends: so it ends at the same instruction
@@ -228,7 +231,7 @@ class Runner:
         start = self.time
         try:
             count = left if most is None else min(left, most - start)
-            over = self.engine.run(warp, count, exact=exact, single=single)
+            over = self._run_part(warp, min(count, part or count), left, exact=exact, single=single)
         except TurnSuspended:
             over = False
         except KernelFault:
@@ -242,6 +245,14 @@ class Runner:
             self._end_turn(warp)
         self._watch_progress(executed)
         return True
+
+    def _run_part(self, warp: Warp, count: int, left: int, *, exact: bool, single: bool) -> bool:
+        """Run `count` of the `left` instructions of a turn; whether the turn is over, and not only this part of it."""
+        start = self.time
+        self.engine.ops.yielded = False
+        over = self.engine.run(warp, count, exact=exact, single=single)
+        only_part = count <= self.time - start < left and bool(warp.runnable) and not self.engine.ops.yielded
+        return over and not only_part
 
     def _next_turn(self) -> bool:
         if self._new_work or not self.ready:

@@ -21,7 +21,7 @@ Turn = tuple[WarpKey, int]
 
 def key_of(warp: Warp) -> WarpKey:
     """What names a warp in a recorded schedule."""
-    return warp.cta.grid.number, warp.cta.linear, warp.index
+    return warp.key
 
 
 class Pick(NamedTuple):

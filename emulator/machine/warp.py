@@ -55,6 +55,7 @@ def _aligned_zeros(size: int) -> npt.NDArray[np.uint8]:
 class Warp:
     """One warp: its bytes, and views into them.
 
+    key: what names it in schedules and histories.
     live: lanes that have not exited.  waiting: lanes that stand at an instruction until something else
     happens.  slice, turn and ran belong to the rotation between lanes that went apart (engines/divergence.py).
     suspended: lanes that wait until the others of the run have had a turn, and then try once more (try_wait).
@@ -64,6 +65,7 @@ class Warp:
     def __init__(self, cta: Cta, index: int, threads: int, row_bytes: int, stack_bytes: int) -> None:
         self.cta = cta
         self.index = index
+        self.key = (cta.grid.number, cta.linear, index)
         self.stack_bytes = stack_bytes
         self.state = _aligned_zeros(HEADER_BYTES + row_bytes)
         self.local = np.zeros(WARP_SIZE * stack_bytes, dtype=np.uint8)
