@@ -76,23 +76,31 @@ def nan_mask(array: Array) -> Mask:
     return found
 
 
-def ulp_distance(ours: Array, theirs: Array) -> npt.NDArray[np.float64]:
-    """How many floats lie between two, flat; of integers the difference; infinite where one is a NaN and one is not."""
+def ulp_distance(ours: Array, theirs: Array) -> npt.NDArray[np.uint64]:
+    """How many floats lie between two, flat; of integers the difference; 0 between NaNs.
+
+    Where a NaN stands against a number there is no distance: `is_torn`.
+    """
     if not is_float(ours.dtype):
-        return np.abs(ours.reshape(-1).astype(np.float64) - theirs.reshape(-1).astype(np.float64))
-    distance = np.abs(_ordered(ours) - _ordered(theirs))
-    one, other = nan_mask(ours), nan_mask(theirs)
-    distance[one & other] = 0
-    distance[one ^ other] = np.inf
+        high, low = np.maximum(ours, theirs).reshape(-1), np.minimum(ours, theirs).reshape(-1)
+        return high.astype(np.uint64) - low.astype(np.uint64)
+    (one, below), (other, under) = _magnitude(ours), _magnitude(theirs)
+    distance: npt.NDArray[np.uint64] = np.where(
+        below == under, np.maximum(one, other) - np.minimum(one, other), one + other
+    )
+    distance[nan_mask(ours) | nan_mask(theirs)] = 0
     return distance
 
 
-def _ordered(array: Array) -> npt.NDArray[np.float64]:
-    """Bits of floats as numbers in the order of the floats; both zeros are 0."""
-    bits, width = bits_of(array), 8 * array.itemsize
-    magnitude = (bits & bits.dtype.type((1 << width - 1) - 1)).astype(np.float64)
-    ordered: npt.NDArray[np.float64] = np.where(bits >> bits.dtype.type(width - 1) != 0, -magnitude, magnitude)
-    return ordered
+def is_torn(ours: Array, theirs: Array) -> Mask:
+    """Where one is a NaN and the other is a number, flat."""
+    return nan_mask(ours) ^ nan_mask(theirs)
+
+
+def _magnitude(array: Array) -> tuple[npt.NDArray[np.uint64], Mask]:
+    """Bits of floats without the sign, which are in the order of the floats, and whether they are negative."""
+    bits, width = bits_of(array).astype(np.uint64), 8 * array.itemsize
+    return bits & np.uint64((1 << width - 1) - 1), bits >> np.uint64(width - 1) != 0
 
 
 def within(ours: Array, theirs: Array, tolerance: Tolerance) -> Mask:
@@ -113,8 +121,8 @@ def compare(
     differ = _elementwise(bits_of(ours) != bits_of(theirs), ours.size) & kept
     beyond = ~_elementwise(within(ours, theirs, tolerance), ours.size, every=True) & kept
     nans = differ & nan_mask(ours) & nan_mask(theirs)
-    distance = ulp_distance(ours, theirs)[differ] if differ.any() else np.zeros(1)
-    furthest = None if np.isinf(distance).any() else int(distance.max())
+    torn = bool((is_torn(ours, theirs) & differ).any())
+    furthest = None if torn else int(ulp_distance(ours, theirs)[differ].max(initial=0))
     found = beyond if beyond.any() else differ
     first = int(found.argmax()) if found.any() else None
     counts = (int(differ.sum()), int(nans.sum()), int(beyond.sum()), int((~kept).sum()))

@@ -10,7 +10,7 @@ import numpy as np
 
 from emulator.arguments import type_name_of
 from emulator.crosscheck.check import Finding, Report
-from emulator.crosscheck.compare import Compared, bits_of, ulp_distance
+from emulator.crosscheck.compare import Compared, bits_of, is_torn, ulp_distance
 from emulator.crosscheck.trace import Event
 from emulator.machine.grid import LaunchShape
 from emulator.ptx_types import Dim3, ScalarType
@@ -119,8 +119,8 @@ def _value(event: Event, kind: ScalarType) -> str:
 def _distance(ours: Event, theirs: Event, kind: ScalarType) -> str:
     if not kind.is_float:
         return ""
-    far = ulp_distance(_as_array(ours, kind), _as_array(theirs, kind))[0]
-    return "  NaN against a number" if np.isinf(far) else f"  {int(far)} ulp"
+    pair = _as_array(ours, kind), _as_array(theirs, kind)
+    return "  NaN against a number" if is_torn(*pair)[0] else f"  {ulp_distance(*pair)[0]} ulp"
 
 
 def launch_text(shape: LaunchShape) -> str:

@@ -130,6 +130,8 @@ def _text(variant: Variant) -> str | None:
         kind = variant.operand_type(spec)
         if kind is None or spec.count > 1 or "vec" in spec.flags or kind.width > 64:
             return None
+        if kind.width == 8 and "bf16" in variant.opcode:
+            return None  # wants registers of 8 bits
         if spec.name in GIVEN_LANES:
             operands.append(str(GIVEN_LANES[spec.name] - (1 << 32)))
         elif "immediate" in spec.flags:
