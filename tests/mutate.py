@@ -41,6 +41,7 @@ EQUIVALENT = {
     "conversion.cvt_f32_f64: -126 -> -127": "Times a number below 2^-126 both give zero.",
     "data_movement.prmt: ops.view(octet, S8) >> 7 -> ops.view(octet, S8) >> 8": "The sign moves in behind itself.",
     "extended_precision.difference_of: a.type -> b.type": "Both have one type.",
+    "floats.saturate: bits > one -> bits >= one": "One is limited to one.",
     "floats.smaller: _key(ops, a) < _key(ops, b) -> _key(ops, a) <= _key(ops, b)": "Equal keys are equal bits.",
     "floating_point_functions.rcp_approximate: 2.0 ** 24 -> 2.0 ** 25": "Any power that makes the number normal.",
     "floating_point_functions.sqrt: result(ops, i, ops.fsqrt(a, i.rnd)) -> ops.fsqrt(a, i.rnd)": "None is subnormal.",

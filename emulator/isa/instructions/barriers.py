@@ -11,7 +11,7 @@ from emulator.isa.registry import Limit, Meaning, Variant, instruction
 NUMBERS: Limit = range(16)
 COUNTS: Limit = range(0, 1 << 32, 32)
 ARRIVALS: Limit = range(32, 1 << 32, 32)
-HEADS = (("bar", ""), ("bar.cta", "7.8"), ("barrier{}", "6.0 sm_30"), ("barrier.cta{}", "7.8 sm_30"))
+HEADS = (("bar", ""), ("bar.cta", "7.8"), ("barrier", "6.0 sm_30"), ("barrier.cta", "7.8 sm_30"))
 OPERANDS: dict[str, Any] = {"a": "u32", "b": "u32", "kind": "machine", "loose": True, "section": "9.7.13.1"}
 
 
@@ -20,7 +20,7 @@ def _lines(tail: str, *, first: str = "", counts: Limit = COUNTS, **keywords: An
 
     def register(meaning: Meaning) -> Meaning:
         for head, requires in HEADS:
-            line = head.replace("{}", "{.aligned}") + tail
+            line = head + tail.replace("{}", "{.aligned}" if head.startswith("barrier") else "")
             start = f"cta {first}".strip() if ".cta" in head else first
             limits = {"a": NUMBERS, "b": counts}
             instruction(line, first=start, limits=limits, requires=requires, **OPERANDS, **keywords)(meaning)
@@ -29,7 +29,7 @@ def _lines(tail: str, *, first: str = "", counts: Limit = COUNTS, **keywords: An
     return register
 
 
-@_lines(".sync a{, b}")
+@_lines(".sync{} a{, b}")
 def bar_sync(ops: Ops, i: Variant, a: Value, b: Value | None = None) -> None:
     """Wait at barrier a until all warps with a live lane, or b threads, have arrived.
 
@@ -38,7 +38,7 @@ def bar_sync(ops: Ops, i: Variant, a: Value, b: Value | None = None) -> None:
     ops.barrier(ops.lanes, a, b, wait=True)
 
 
-@_lines(".arrive a, b", first="arrive", counts=ARRIVALS)
+@_lines(".arrive{} a, b", first="arrive", counts=ARRIVALS)
 def bar_arrive(ops: Ops, i: Variant, a: Value, b: Value) -> None:
     """Arrive at barrier a of b threads; wait for the other lanes of the warp only."""
     ops.barrier(ops.lanes, a, b, wait=False)
@@ -49,8 +49,8 @@ def _result(ops: Ops, i: Variant, *_: Value) -> Value:
     return ops.barrier_result(i.op)
 
 
-@_lines(".red.op.type d, a{, b}, {!}c", first="red", op="popc", type="u32", c="pred", resume=_result)
-@_lines(".red.op.type d, a{, b}, {!}c", first="red", op="and or", type="pred", c="pred", resume=_result)
+@_lines(".red.op{}.type d, a{, b}, {!}c", first="red", op="popc", type="u32", c="pred", resume=_result)
+@_lines(".red.op{}.type d, a{, b}, {!}c", first="red", op="and or", type="pred", c="pred", resume=_result)
 def bar_red(ops: Ops, i: Variant, a: Value, b: Value, c: Value | None = None) -> None:
     """Wait at barrier a; d = how many threads had c (popc), or whether all (and) or any (or) had it."""
     count, predicate = (b, c) if c is not None else (None, b)
