@@ -1,6 +1,17 @@
 """The commands: importing this fills the table."""
 
-from emulator.debugger.commands import asking, changing, focusing, info, looking, running, stopping, travel, watching
+from emulator.debugger.commands import (
+    asking,
+    changing,
+    focusing,
+    info,
+    looking,
+    running,
+    shapes,
+    stopping,
+    travel,
+    watching,
+)
 from emulator.debugger.commands.table import COMMANDS, Command, find, run_line
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "looking",
     "run_line",
     "running",
+    "shapes",
     "stopping",
     "travel",
     "watching",
