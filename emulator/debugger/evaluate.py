@@ -17,6 +17,7 @@ from emulator.debugger.values import Row, State, Value, dtype_of, reinterpret, r
 from emulator.engines.reference.specials import special_row
 from emulator.engines.run import Runner
 from emulator.isa.special_registers import SPECIAL_REGISTERS
+from emulator.machine.memory import FRAME_FLAG
 from emulator.machine.warp import Warp, lanes_of, mask_of
 from emulator.program.operands import Register
 from emulator.program.scopes import nearest
@@ -188,6 +189,8 @@ class _Evaluator:
 
     def _load(self, node: e.Node, space: str, addresses: Row, kind: ScalarType, lanes: int, uniform: bool) -> Value:
         context = self.context
+        if space == "local" or (space == "param" and int(addresses[0]) & FRAME_FLAG):
+            uniform = False  # every lane has its own
         if uniform:
             raw = read_space(context.runner, context.warp, space, int(addresses[0]), kind.bytes, self._lane())
             if raw is None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from emulator.debugger.values import Row, Value
 from emulator.machine.warp import ALL_LANES
-from emulator.render import describe_row, format_value, lanes_of
+from emulator.render import describe_row, lanes_of
 
 FORMATS = {"x": 16, "d": 10, "u": 10, "f": 10, "t": 2, "b": 2, "c": 256}
 DIGITS = 6
@@ -65,11 +65,11 @@ def _first_values(value: Value, lanes: int, base: int, width: int) -> str:
     if len(text) <= width:
         return text
     last = f" ... {cells[-1]}"
-    shown = ""
-    for cell in cells:
+    shown = cells[0]
+    for cell in cells[1:-1]:
         if len(shown) + len(cell) + 1 + len(last) > width:
             break
-        shown += f"{' ' if shown else ''}{cell}"
+        shown += f" {cell}"
     return shown + last
 
 
@@ -88,6 +88,3 @@ def lane_cell(value: Value, lane: int, base: int = 10, digits: int | None = DIGI
     if value.data.ndim > 1:
         return "[" + " ".join(format_one(part, base, bits, digits) for part in value.data[lane]) + "]"
     return format_one(value.data[lane], base, bits, digits)
-
-
-__all__ = ["FORMATS", "compress", "format_one", "format_value", "lane_cell"]

@@ -62,7 +62,7 @@ def open_session() -> Open:
         code = ObjectCode.from_ptx((HEAD + text).encode(), name="k.ptx")
 
         def start(output: Callable[[str], object]) -> Launched:
-            system = System(output=output, **options)
+            system = System(output=output, registers="virtual", **options)
             device = system.device(0)
             kernel = code.get_kernel(code.kernels[0])
             names = [parameter.name for parameter in kernel.program.parameters]

@@ -15,7 +15,7 @@ from emulator.debugger.panes import registers as register_pane
 from emulator.debugger.panes import source
 from emulator.debugger.panes.context import SECTIONS
 from emulator.debugger.panes.context import context as context_lines
-from emulator.debugger.patterns import compress, lane_cell
+from emulator.debugger.patterns import DIGITS, compress, lane_cell
 from emulator.debugger.places import find_place
 from emulator.debugger.session import Session
 from emulator.debugger.values import Value
@@ -102,10 +102,17 @@ def print_(session: Session, text: str) -> Answer:
     pattern = compress(value, session.group, base, 56)
     number = len([key for key in session.values if key.isdigit()]) + 1
     session.values[str(number)] = value
-    mine = "" if value.uniform else f"    lane {session.lane}: {lane_cell(value, session.lane, base, None)}"
+    mine = _in_focus(session, value, base, None, pattern)
     if value.uniform:
         pattern = lane_cell(value, session.lane, base, None)
     return Answer([clip(f"${number} = {pattern}{mine}")], lane_pane.to_json([(shown, value, base)])[0])
+
+
+def _in_focus(session: Session, value: Value, base: int, digits: int | None, pattern: str) -> str:
+    """The value of the lane in focus, where the pattern does not say it already."""
+    if value.uniform or (pattern.startswith("uniform") and session.group >> session.lane & 1):
+        return ""
+    return f"    lane {session.lane}: {lane_cell(value, session.lane, base, digits)}"
 
 
 @command("lanes", "la", usage="lanes EXPR...", topic="looking", repeat=True, looks=True, completer=registers)
@@ -140,8 +147,8 @@ def displayed(session: Session) -> list[str]:
     for number, text in enumerate(session.displays, 1):
         try:
             _, value, base = valued(session, text)
-            mine = "" if value.uniform else f"    lane {session.lane}: {lane_cell(value, session.lane, base)}"
-            lines.append(clip(f" {number}: {text} = {compress(value, session.group, base, 50)}{mine}"))
+            pattern = compress(value, session.group, base, 50)
+            lines.append(clip(f" {number}: {text} = {pattern}{_in_focus(session, value, base, DIGITS, pattern)}"))
         except DebuggerError as error:
             lines.append(clip(f" {number}: {text}: {error.message}"))
     return lines

@@ -37,19 +37,37 @@ def grid(rows: Sequence[Row], group: int, focus: int) -> list[str]:
 
 
 def lines_of(rows: Sequence[Row], group: int, focus: int) -> list[str]:
-    """A pattern a row where all rows have one, else the grid."""
-    patterns = [(text, compress(value, group, base, 52)) for text, value, base in rows]
-    if all("..." not in pattern and _is_pattern(pattern) for _, pattern in patterns):
-        names = min(20, max(len(text) for text, _ in patterns))
-        return [
-            clip(f"  {text[:names]:{names}}  {pattern:52}  lane {focus}: {lane_cell(value, focus, base)}")
-            for (text, pattern), (_, value, base) in zip(patterns, rows, strict=True)
-        ]
-    return grid(rows, group, focus)
+    """A line for each row that has a pattern, and the others in a grid."""
+    patterns = {text: compress(value, group, base, 52) for text, value, base in rows}
+    names = min(20, max(len(text) for text in patterns))
+    lines: list[str] = []
+    for text, value, base in rows:
+        if _is_pattern(patterns[text]):
+            mine = lane_cell(value, focus, base)
+            lines.append(clip(f"  {text[:names]:{names}}  {patterns[text]:44}  lane {focus}: {mine}".rstrip()))
+    left = [row for row in rows if not _is_pattern(patterns[row[0]])]
+    if len(left) == 1:
+        return lines + _alone(left[0], group, focus)
+    return lines + (grid(left, group, focus) if left else [])
+
+
+def _alone(row: Row, group: int, focus: int) -> list[str]:
+    """One row: eight lanes a line, or as many as fit."""
+    text, value, base = row
+    cells = [lane_cell(value, n, base) if group >> n & 1 else "." for n in range(WARP_SIZE)]
+    width = max(len(cell) for cell in cells)
+    name = text[:20]
+    columns = next(n for n in (8, 4, 2, 1) if n == 1 or 11 + len(name) + n * (width + 1) <= WIDTH)
+    lines: list[str] = []
+    for first in range(0, WARP_SIZE, columns):
+        head = f"  {name if first == 0 else '':{len(name)}}  {f'{first}-{first + columns - 1}':>5} "
+        parts = [(f" {cells[n]:>{width}}", "here" if n == focus else "value") for n in range(first, first + columns)]
+        lines.append(clip(paint(head, *parts)))
+    return lines
 
 
 def _is_pattern(text: str) -> bool:
-    return text.startswith(("uniform", "{", "no lanes")) or "lane" in text
+    return text.startswith(("uniform", "{", "no lanes", "[uniform")) or "lane" in text
 
 
 def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
