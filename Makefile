@@ -81,7 +81,7 @@ $(VENV)/gpu.stamp: pyproject.toml | $(RUN)
 
 gpu-record: $(if $(GPU_PYTHON),,$(VENV)/gpu.stamp)
 	$(CROSSCHECK) record all --out $(RECORDINGS) $(RECORD)
-	$(if $(findstring --stand-in,$(RECORD)),,-$(CROSSCHECK) verify $(RECORDINGS) --rows 32)
+	$(if $(findstring --stand-in,$(RECORD)),,-$(CROSSCHECK) verify $(RECORDINGS) --engine native --rows 32)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

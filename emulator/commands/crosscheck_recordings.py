@@ -38,7 +38,7 @@ def record(groups: tuple[str, ...], out: Path, gpu: int, stand_in: bool, rows: i
     programs   random programs                   cores      their tables, every result
     probes     open questions                    patterns   access patterns, with ncu's counters
     """
-    backend: Backend = StandIn() if stand_in else GpuBackend(gpu)
+    backend: Backend = StandIn(engine="reference") if stand_in else GpuBackend(gpu)
     today = datetime.date.today().isoformat()
     for group in GROUPS if "all" in groups else groups:
         started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 Memory is one range of virtual addresses where the emulator has that of its device 0, so that buffers have the same
 addresses on both machines; should the driver not give that range, addresses differ and `at_emulator_addresses` says so.
+A driver that maps no memory at addresses gives buffers one by one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ LOG_BYTES = 1 << 16
 ALIGN = 256
 PAGE = 4096  # the emulator's first page stays free, here too
 PORTABLE_CLUSTER = 8
-STATIC_SHARED = 48 << 10  # more dynamic shared memory than this is asked for function by function
 
 
 def import_driver() -> Any:
@@ -72,12 +72,24 @@ class GpuBackend:
         self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
         self._call("cuCtxSetCurrent", self._context)
         self._properties = self._allocation_properties()
-        flag = self.driver.CUmemAllocationGranularity_flags.CU_MEM_ALLOC_GRANULARITY_MINIMUM
-        self._granularity = int(self._call("cuMemGetAllocationGranularity", self._properties, flag))
-        self._base = int(self._call("cuMemAddressReserve", DEVICE_STRIDE, 0, DEVICE_BASE, 0))
+        self._base = self._reserve()
         self._mapped = self._base
         self._cursor = self._base + PAGE
         self._handles: list[Any] = []
+        self._plain: list[int] = []  # what cuMemAlloc gave, where there is no arena
+
+    def _reserve(self) -> int:
+        """The address of the arena: the emulator's, another one, or 0 if the driver cannot map memory at addresses."""
+        flag = self.driver.CUmemAllocationGranularity_flags.CU_MEM_ALLOC_GRANULARITY_MINIMUM
+        error, granularity = self.driver.cuMemGetAllocationGranularity(self._properties, flag)
+        if int(error):
+            return 0
+        self._granularity = int(granularity)
+        for wanted in (DEVICE_BASE, 0):
+            error, base = self.driver.cuMemAddressReserve(DEVICE_STRIDE, 0, wanted, 0)
+            if not int(error):
+                return int(base)
+        return 0
 
     @property
     def at_emulator_addresses(self) -> bool:
@@ -107,6 +119,10 @@ class GpuBackend:
 
     def allocate(self, size: int, name: str, address: int | None = None) -> int:
         """The address of new memory that holds zeros, at the chosen one if it lies behind all other memory."""
+        if not self._base:
+            self._plain.append(int(self._call("cuMemAlloc", size)))
+            self._call("cuMemsetD8", self._plain[-1], 0, size)
+            return self._plain[-1]
         if address is None or address < self._cursor or address + size > self._base + DEVICE_STRIDE:
             address = -(-self._cursor // ALIGN) * ALIGN
         self._map_up_to(address + size)
@@ -154,6 +170,9 @@ class GpuBackend:
             self._call("cuModuleUnload", module)
         self._modules.clear()
         self._cursor = self._base + PAGE
+        for address in self._plain:
+            self._call("cuMemFree", address)
+        self._plain.clear()
 
     def _give_arena_back(self) -> None:
         """Unmap and free the arena; in a context that has failed the calls may fail too, and nothing is lost then."""
@@ -161,7 +180,8 @@ class GpuBackend:
             self.driver.cuMemUnmap(self._base, self._mapped - self._base)
         for handle in self._handles:
             self.driver.cuMemRelease(handle)
-        self.driver.cuMemAddressFree(self._base, DEVICE_STRIDE)
+        if self._base:
+            self.driver.cuMemAddressFree(self._base, DEVICE_STRIDE)
 
     # --- parts -------------------------------------------------------------------------------------
 
@@ -214,7 +234,7 @@ class GpuBackend:
     def _allow(self, function: Any, shape: LaunchShape) -> None:
         """Ask for what a kernel does not get by itself: much shared memory, large clusters."""
         attribute = self.driver.CUfunction_attribute
-        if shape.shared > STATIC_SHARED:
+        if shape.shared:
             kind = attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             self._call("cuFuncSetAttribute", function, kind, shape.shared)
         if shape.cluster is not None and shape.cluster.count > PORTABLE_CLUSTER:

@@ -263,10 +263,14 @@ def _chosen(case: Case, rows: int | None) -> Any:
     return np.unique(np.linspace(0, size - 1, rows).astype(np.int64))
 
 
-def verify_all(folder: Path, engines: Iterable[str], rows: int | None = None) -> Iterator[tuple[Recording, Verified]]:
-    """Every answer of every recording of hardware in a folder, on every engine."""
+def verify_all(
+    folder: Path, engines: Iterable[str], rows: int | None = None, most: int | None = None
+) -> Iterator[tuple[Recording, Verified]]:
+    """Every answer of every recording of hardware in a folder, or `most` of each spread over it, on every engine."""
     for path in files(folder):
         recording = load_evidence(path)
-        for answer in recording.answers:
+        count = len(recording.answers)
+        chosen = range(count) if most is None else sorted({n * count // most for n in range(most)} & set(range(count)))
+        for number in chosen:
             for engine in engines:
-                yield recording, verify(answer, engine, rows)
+                yield recording, verify(recording.answers[number], engine, rows)

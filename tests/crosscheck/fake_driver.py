@@ -11,6 +11,8 @@ from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any
 
+from emulator.machine.memory import DEVICE_BASE
+
 
 class CUresult(IntEnum):
     CUDA_SUCCESS = 0
@@ -82,16 +84,19 @@ class CUlaunchAttribute(SimpleNamespace):
 
 
 class FakeDriver:
-    """A module's worth of calls.  elsewhere: the reservation is not given where it is asked for."""
+    """A module's worth of calls.
 
-    def __init__(self, *, devices: int = 1, elsewhere: bool = False, init: CUresult = OK) -> None:
+    elsewhere: the reservation is not given where it is asked for.  maps: whether memory can be mapped at addresses.
+    """
+
+    def __init__(self, *, devices: int = 1, elsewhere: bool = False, maps: bool = True, init: CUresult = OK) -> None:
         for kind in (
             CUjit_option, CUdevice_attribute, CUfunction_attribute, CUlaunchAttributeID, CUmemLocationType,
             CUmemAllocationType, CUmemAccess_flags, CUmemAllocationGranularity_flags, CUmemLocation,
             CUmemAllocationProp, CUmemAccessDesc, CUlaunchConfig, CUlaunchAttribute,
         ):  # fmt: skip
             setattr(self, kind.__name__, kind)
-        self.devices, self.elsewhere, self.init = devices, elsewhere, init
+        self.devices, self.elsewhere, self.maps, self.init = devices, elsewhere, maps, init
         self.memory = bytearray()
         self.base = 0
         self.calls: list[tuple[Any, ...]] = []
@@ -142,8 +147,21 @@ class FakeDriver:
         return OK, 1 << 21
 
     def cuMemAddressReserve(self, size: int, alignment: int, addr: int, flags: int) -> Any:
-        self.base = addr + (1 << 40 if self.elsewhere else 0)
+        if not self.maps:
+            return CUresult.CUDA_ERROR_NO_DEVICE, None
+        if self.elsewhere and addr:
+            return CUresult.CUDA_ERROR_NOT_FOUND, None
+        self.base = addr or DEVICE_BASE + (1 << 40)
         return OK, self.base
+
+    def cuMemAlloc(self, bytesize: int) -> Any:
+        self.base = self.base or 1 << 44
+        self.memory += b"\xee" * bytesize
+        return OK, self.base + len(self.memory) - bytesize
+
+    def cuMemFree(self, dptr: int) -> Any:
+        self.calls.append(("free", dptr))
+        return (OK,)
 
     def cuMemAddressFree(self, ptr: int, size: int) -> Any:
         self.memory.clear()

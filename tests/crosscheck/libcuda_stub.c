@@ -54,6 +54,8 @@ int stub_cuMemSetAccess(uint64_t address, size_t size, const int *access, size_t
     fprintf(stderr, "mapped %#lx %zu\n", address, size);
     return mprotect((void *)address, size, PROT_READ | PROT_WRITE) ? INVALID : OK;
 }
+int stub_cuMemAlloc(uint64_t *address, size_t size) { (void)address, (void)size; return NOT_FOUND; }
+int stub_cuMemFree(uint64_t address) { (void)address; return NOT_FOUND; }
 int stub_cuMemUnmap(uint64_t address, size_t size) { (void)address, (void)size; return OK; }
 int stub_cuMemRelease(uint64_t handle) { return handle ? OK : INVALID; }
 int stub_cuMemAddressFree(uint64_t address, size_t size) { return munmap((void *)address, size) ? INVALID : OK; }

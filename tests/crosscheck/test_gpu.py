@@ -75,6 +75,19 @@ def test_a_range_elsewhere_is_told_and_used() -> None:
     assert backend.read(first, 64) == bytes(64)
 
 
+def test_without_mapping_buffers_come_one_by_one() -> None:
+    driver = FakeDriver(maps=False)
+    backend = GpuBackend(driver=driver)
+    assert not backend.at_emulator_addresses
+    first, second = backend.allocate(64, "x", DEVICE_BASE + 0x1000), backend.allocate(100, "y")
+    assert second - first == 64
+    backend.write(second, bytes(range(100)))
+    assert backend.read(first, 64) == bytes(64)
+    assert backend.read(second, 100) == bytes(range(100))
+    backend.reset()
+    assert driver.calls[-2:] == [("free", first), ("free", second)]
+
+
 def test_texts_are_unloaded_and_memory_is_used_again() -> None:
     driver = FakeDriver()
     backend = GpuBackend(driver=driver)

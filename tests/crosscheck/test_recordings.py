@@ -162,21 +162,33 @@ def test_what_is_recorded_was_recorded_on_hardware_and_fits() -> None:
     assert ("Nothing has been recorded yet" in page) == (not paths)
 
 
-def differences(rows: int | None) -> list[str]:
+def differences(folder: Path, rows: int | None, most: int | None) -> list[str]:
     return [
         f"{recording.group} {result.case.name} ({result.engine}): {result.differ} of {result.results} {result.why}"
-        for recording, result in recordings.verify_all(RECORDINGS, ENGINES, rows)
+        for recording, result in recordings.verify_all(folder, ENGINES, rows, most)
         if result.state == recordings.DIFFERENT
     ]
 
 
 def test_every_recording_holds_on_both_engines() -> None:
-    assert differences(32) == []
+    assert differences(RECORDINGS, 32, 24) == []
 
 
 @pytest.mark.slow
 def test_every_recording_holds_over_all_its_rows() -> None:
-    assert differences(None) == []
+    assert differences(RECORDINGS, None, None) == []
+
+
+def test_a_difference_in_a_recording_is_noticed(tmp_path: Path) -> None:
+    answer = answer_of(SQUARES)
+    wrong = answer.outputs[0].copy()
+    wrong[7] ^= 1
+    names = [f"squares {n}" for n in range(9)]
+    answers = [replace(answer, case=replace(SQUARES, name=name)) for name in names]
+    save(hardware((*answers[:4], replace(answers[4], outputs=(wrong,)), *answers[5:])), tmp_path)
+    found = differences(tmp_path, None, None)
+    assert [line.split(":")[0] for line in found] == [f"samples squares 4 ({engine})" for engine in ENGINES]
+    assert len(list(recordings.verify_all(tmp_path, ("reference",), most=3))) == 3
 
 
 # --- the commands ---------------------------------------------------------------------------------------

@@ -143,10 +143,11 @@ def _text(variant: Variant) -> str | None:
             operands.append(f"%s{number}")
             lines += _load(number, kind)
             if spec.selector is not None and not spec.selector.optional:
-                operands[-1] += "." + next(filter(spec.selector.admits, SELECTORS))
+                operands[-1] += f".{_part(spec)}"
         else:
             number = written[id(spec)]
-            operands.append(f"%d{number}")
+            merges = spec.selector is not None and len(sources_of(variant)) == 3  # into a part of c
+            operands.append(f"%d{number}" + (f".{_part(spec)}" if merges else ""))
             lines.append(f"    .reg .{_register(kind)} %d{number};\n")
             after += _store(number, kind)
     outputs = [f"out{n}" for n in range(len(written))]
@@ -158,6 +159,12 @@ def _text(variant: Variant) -> str | None:
     instruction = f"    {variant.opcode} {_joined(variant, operands)};\n"
     parameters = (*names, *outputs, *(["carry"] if carry else []))
     return kernel_text(parameters, "".join([*lines, instruction, *after]))
+
+
+def _part(spec: OperandSpec) -> str:
+    """A part of a register that an operand may be."""
+    assert spec.selector is not None
+    return next(filter(spec.selector.admits, SELECTORS))
 
 
 def _joined(variant: Variant, operands: list[str]) -> str:
