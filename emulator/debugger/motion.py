@@ -158,6 +158,8 @@ def _execute(session: Session) -> Halted:
     """The next instruction of the focused warp."""
     timeline, warp = session.timeline, session.warp
     assert warp is not None and session.focus is not None
+    if timeline.motor.interrupted:
+        return Halted("interrupted")
     if not warp.runnable:
         return REACHED
     session.last = session.marked()

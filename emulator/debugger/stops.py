@@ -71,9 +71,11 @@ class Breakpoint:
 
     def describe(self) -> str:
         """Its place and restrictions."""
-        parts = [self.place.text if self.place.text.isdigit() is False else f"line {self.place.text}"]
-        if not self.place.text.isdigit():
-            parts = [f"{self.place.text} ({self.place.describe()})"]
+        text = self.place.text
+        if text.isdigit():
+            parts = [f"line {text}"]
+        else:
+            parts = [f"{text} ({self.place.describe()})" if text.strip(".") else self.place.describe()]
         if self.warp is not None:
             parts.append(f"warp {self.warp}")
         if self.block is not None:
