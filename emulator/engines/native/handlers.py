@@ -89,7 +89,7 @@ class HandlerText:
         self.mode = mode
         self.other = other
         self.ops = new_ops()
-        self.ops.fast, self.ops.whole, self.ops.wide_permutes = mode in SLOW, mode == "full", wide
+        self.ops.fast, self.ops.whole, self.ops.avx512 = mode in SLOW, mode == "full", wide
         shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
         self._rows = sum(len(shape.widths) + (shape.form == "second") for shape in shapes)
 
@@ -125,7 +125,7 @@ class HandlerText:
         if self.mode not in GUARDS:
             return
         end = len(ops.lines)
-        taken = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+        taken = ops.lane_mask
         any_lane, some = ops.label(), ops.label()
         none = ops.emit(f"icmp eq i32 {taken}, 0")
         ops.lines += [f"  br i1 {none}, label %none, label %{any_lane}", f"{any_lane}:"]
@@ -163,7 +163,7 @@ class HandlerText:
         if self.mode not in GUARDS:
             self._end("@branch_all", "%ip")
             return
-        taken = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
+        taken = ops.lane_mask
         none = ops.emit(f"icmp eq i32 {taken}, 0")
         on, some, every, split = ops.label(), ops.label(), ops.label(), ops.label()
         ops.lines += [f"  br i1 {none}, label %{on}, label %{some}", f"{some}:"]
@@ -193,14 +193,16 @@ class HandlerText:
         if self.mode == "full":
             ops.lanes = ops.const(PRED, 1)
             return
-        mask = Value(ops, PRED, ops.emit(f"bitcast i32 %mask to {vector('i1')}"))
         if self.mode not in GUARDS:
-            ops.lanes = mask
+            ops.bind_lanes("%mask")
             return
         at = ops.emit("getelementptr i8, ptr %ip, i64 44")
         guard = self._load(1, self._row(ops.emit(f"load i32, ptr {at}, align 4")))
         holds = ops.view(guard, PRED) if guard.type is PRED else guard != 0
-        ops.lanes = mask & (holds if GUARDS[self.mode] else ~holds)
+        bits = ops.emit(f"bitcast {vector('i1')} {holds.data} to i32")
+        if not GUARDS[self.mode]:
+            bits = ops.emit(f"xor i32 {bits}, -1")
+        ops.bind_lanes(ops.emit(f"and i32 {bits}, %mask"))
 
     # --- rows --------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class MachineOps(Ops):
     place: Place | None = None  # where the instruction's address comes from
     fast = False  # whether accesses try patterns first, and miss them in the slow version
     whole = False  # whether all lanes execute
-    wide_permutes = False  # whether a permutation of two 64-byte registers is one instruction
+    avx512 = False  # whether the CPU has AVX-512: masks, permutations of two registers
+    lane_mask = "-1"  # the executing lanes as an i32
     misses = False  # whether the function has a way to its slow version
     leaves = False  # whether the function has a way out to the reference engine
     control = ""  # the function that a control transfer ends with, in place of the next handler
@@ -95,6 +96,17 @@ class MachineOps(Ops):
         after = self.label()
         self.lines.append(f"  br i1 {bad}, label %leave, label %{after}")
         self.lines.append(f"{after}:")
+
+    def bind_lanes(self, mask: str) -> None:
+        """Make the lanes of an i32 the executing ones."""
+        self.lane_mask = mask
+        if self.avx512:
+            self.lanes = self.value(PRED, f"bitcast i32 {mask} to {I1}")
+            return
+        bits = "<" + ", ".join(f"i32 {1 << n}" for n in range(WARP_SIZE)) + ">"
+        kind = vector("i32")
+        own = self.emit(f"and {kind} {self.spread('i32', mask)}, {bits}")
+        self.lanes = self.value(PRED, f"icmp ne {kind} {own}, zeroinitializer")
 
     def any_lane(self, p: str) -> str:
         """Whether a predicate holds in any lane: an i1."""

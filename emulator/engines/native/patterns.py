@@ -61,8 +61,7 @@ class Pattern:
         self.full = ops.whole
         self._first = self._last = "0"
         if not self.full:
-            lanes = ops.emit(f"bitcast <32 x i1> {ops.lanes.data} to i32")
-            self._lanes = lanes
+            lanes = self._lanes = ops.lane_mask
             self._first = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", lanes), ("i1", "true")])
             above = ops.intrinsic("llvm.ctlz.i32", "i32", [("i32", lanes), ("i1", "true")])
             self._last = ops.emit(f"xor i32 {above}, 31")
@@ -204,7 +203,7 @@ class Pattern:
         if self.place.row is None:
             return self._load_constant()
         ops.misses = True
-        if self.space == "shared" and self.size == 4 and self.kind.width == 32 and ops.wide_permutes:
+        if self.space == "shared" and self.size == 4 and self.kind.width == 32 and ops.avx512:
             return [self._load_window()]
         one_address, done = ops.label(), ops.label()
         side_by_side = self._load_row(self.ranges(self.size, write=False, miss=one_address))

@@ -22,7 +22,7 @@ class WarpOps(MachineOps):
         if a.type.kind == "p":
             moved = self.permute(self.cast(a, TYPES["u32"]), source)
             return moved != 0
-        if self.wide_permutes and a.type.width == 32:
+        if self.avx512 and a.type.width == 32:
             bits = self.view(a, TYPES["b32"]).data
             low, high = self.halves("i32", bits)
             found = self.from_table(low, high, self.halves("i32", source.data))  # looks at the index's low five bits
