@@ -3,6 +3,7 @@
 from emulator.debugger.commands import (
     asking,
     changing,
+    explaining,
     focusing,
     info,
     looking,
@@ -19,6 +20,7 @@ __all__ = [
     "Command",
     "asking",
     "changing",
+    "explaining",
     "find",
     "focusing",
     "info",

@@ -188,7 +188,7 @@ def examine(session: Session, text: str) -> Answer:
     space, colon, address_text = rest.partition(":")
     if not colon or space.strip() not in SPACES:
         space, address_text = "", rest
-    address, found_space = _address(session, address_text.strip())
+    address, found_space = address_of(session, address_text.strip())
     space = space.strip() or found_space
     shown = memory_pane.examine(session, space, address, count, kind, base)
     if shown is None:
@@ -218,7 +218,7 @@ def _form(form: str, text: str) -> tuple[int, ScalarType, int]:
     return int(match["count"] or 1), kind, base
 
 
-def _address(session: Session, text: str) -> tuple[int, str]:
+def address_of(session: Session, text: str) -> tuple[int, str]:
     """(address, space) of an expression in the lane in focus; names of arrays are addresses."""
     variables = session.context()
     name = re.match(r"[A-Za-z_][\w$]*(?!\s*[\[(\w.])", text)
