@@ -105,7 +105,7 @@ class Event:
 
     def sync(self) -> None:
         """Run until the point is reached; kernel faults are raised here."""
-        self._system.run_until(lambda: self.happened)
+        self._system.run_until(lambda: self.happened, every_turn=False)
 
 
 class Stream:
@@ -119,7 +119,7 @@ class Stream:
 
     def sync(self) -> None:
         """Run until the stream has no work left; kernel faults are raised here."""
-        self._system.run_until(lambda: self._machine.idle)
+        self._system.run_until(lambda: self._machine.idle, every_turn=False)
 
     def record(self, event: Event | None = None) -> Event:
         """An event behind the stream's work."""
@@ -225,7 +225,7 @@ class Device:
 
     def sync(self) -> None:
         """Run until the device has no work left; kernel faults are raised here."""
-        self.system.run_until(lambda: all(stream.idle for stream in self._state.streams))
+        self.system.run_until(lambda: all(stream.idle for stream in self._state.streams), every_turn=False)
 
     def __repr__(self) -> str:
         return f"Device({self.index}, {self.arch}, {self.sms} SMs)"

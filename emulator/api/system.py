@@ -163,11 +163,14 @@ class System:
         if self.fault is not None:
             raise self.fault
 
-    def run_until(self, condition: Callable[[], bool]) -> None:
-        """Run all launches together until a condition holds or nothing is left."""
+    def run_until(self, condition: Callable[[], bool] | None = None, *, every_turn: bool = True) -> None:
+        """Run all launches together until a condition holds or nothing is left.
+
+        The condition is looked at after every turn of a warp, or only when a launch ends and a few times a second.
+        """
         self.require_healthy()
         try:
-            self.runner.run(condition)
+            self.runner.run(condition, every_turn=every_turn)
             self.runner.events.flush()
         except KernelFault as fault:
             self.fault = fault
@@ -175,7 +178,7 @@ class System:
 
     def sync(self) -> None:
         """Run everything that was launched on any device to its end; kernel faults are raised here."""
-        self.run_until(lambda: False)
+        self.run_until()
 
     def step(self) -> Step | None:
         """Execute one warp instruction of whichever warp is next; None when nothing is left."""

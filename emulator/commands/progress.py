@@ -39,7 +39,7 @@ class Progress:
         self._start = self._clock()
         self._next = self._start + SHOW_AFTER
         try:
-            self._system.run_until(self._tick)
+            self._system.run_until(self._tick, every_turn=False)
         finally:
             self.seconds = self._clock() - self._start
 

@@ -31,7 +31,6 @@ class StoppingEngine(NativeEngine):
         self.reached: Standing | None = None
         self._places: Places = NOWHERE
         self._stops: Callable[[Standing], bool] | None = None
-        self._checked = False
         self._patched: dict[Program, dict[int, Bytes]] = {}  # handlers as they were
 
     def watch(self, places: Places, stops: Callable[[Standing], bool]) -> None:
@@ -70,21 +69,12 @@ class StoppingEngine(NativeEngine):
             return
         if self._stops(standing):
             self.reached = standing
-            self._stopped_anywhere = True
+            self.lanes_moved()
             raise TurnSuspended
-
-    def _execute_one(self, warp: Warp, left: int) -> bool:
-        """As the native engine, unless it stops here."""
-        self._check(Standing(warp, int(warp.context.start_pc[0]), int(warp.context.taken[0])))
-        self._checked = True
-        try:
-            return super()._execute_one(warp, left)
-        finally:
-            self._checked = False
 
     def step(self, warp: Warp) -> Step:
         """As the reference engine, unless it stops here."""
-        standing = standing_of(warp) if self._stops is not None and not self._checked else None
+        standing = standing_of(warp) if self._stops is not None else None
         if standing is not None:
             self._check(standing)
         return super().step(warp)

@@ -141,11 +141,8 @@ class Kept:
 
     @property
     def bytes(self) -> int:
-        """What it holds, roughly: pages, shared memory, rows of warps."""
-        ctas = [state for grid in self.snapshot.grids for _, state in grid.ctas]
-        first = ctas[0] if ctas else (b"", [], [])
-        one: int = len(first[0]) + sum(part.nbytes for warp in first[2] for part in warp[:3])
-        return int(self.snapshot.memory.data.nbytes) + one * len(ctas)
+        """What it holds, roughly: pages, and the blocks of resident CTAs."""
+        return self.snapshot.bytes
 
 
 class Timeline:

@@ -7,13 +7,15 @@ count of executed warp instructions.
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from emulator.engines.events import EventStream
 from emulator.engines.faults import Faults
+from emulator.engines.launches import Launches
+from emulator.engines.meetings import Meetings
+from emulator.engines.ready import Ready
 from emulator.engines.reference.engine import ReferenceEngine, Step
 from emulator.engines.reference.ops import ReferenceOps
 from emulator.engines.runtime_calls import RuntimeCalls
@@ -21,10 +23,10 @@ from emulator.engines.schedule import QUANTUM, Pick, RoundRobin, Schedule, Turn,
 from emulator.engines.snapshots import Snapshot, bring_back, take_snapshot
 from emulator.errors import KernelFault
 from emulator.machine.cta import Barrier, Cta
-from emulator.machine.device import DeviceState, Record, Stream, Wait, Work
-from emulator.machine.grid import Grid
+from emulator.machine.device import DeviceState, Stream, Work
 from emulator.machine.memory import AddressSpace
-from emulator.machine.warp import Warp, mask_of
+from emulator.machine.residents import RECORD
+from emulator.machine.warp import Warp
 from emulator.observer import Observer
 from emulator.program import FunctionInfo
 from emulator.program.instruction import CallInfo
@@ -76,18 +78,20 @@ class Runner:
         self.output = output or sys.stdout.write
         self.time = 0
         self.progress = 0
-        self.ready: deque[Warp] = deque()
+        self.ready = Ready(sum(len(device.held) * device.limits.warps_per_sm for device in devices), self.warp_at)
+        self.launches = Launches(self)
+        self.meetings = Meetings(self)
         self.turns: list[Turn] | None = None
-        self.completed = Barrier()
         self.faults = Faults(self)
         self.events = EventStream(self)
         self.engine = engine_of(engine, self)
+        for device in devices:
+            device.table.on_begin = lambda cta: self.engine.prepare_cta(cta)
         self.calls = RuntimeCalls(self)
         self._turn: Pick | None = None
-        self._last_progress = 0
-        self._idle = 0
-        self._launches = 0
-        self._new_work = False
+        self.last_progress = 0
+        self.idle = 0
+        self.turn_start = 0
         self.printed = 0
         self._printed_most = 0
         self._same_turn = False
@@ -97,71 +101,30 @@ class Runner:
 
     def next_launch_number(self) -> int:
         """Numbers launches from 1."""
-        self._launches += 1
-        return self._launches
+        self.launches.count += 1
+        return self.launches.count
 
     def enqueue(self, stream: Stream, work: Work) -> None:
         """Put work behind the stream's other work."""
-        stream.pending.append(work)
-        self._new_work = True
+        self.launches.enqueue(stream, work)
         self._printed_most = self.printed
-
-    def _start_work(self) -> None:
-        """Start what streams have in front until nothing more can start, and place CTAs on free SMs."""
-        self._new_work = False
-        while any(self._advance_stream(device, stream) for device in self.devices for stream in device.streams):
-            pass
-        for device in self.devices:
-            self._fill(device)
-
-    def _advance_stream(self, device: DeviceState, stream: Stream) -> bool:
-        """End the stream's grid if it has finished, start what can start; whether a point was reached."""
-        if stream.running is not None and stream.running.finished:
-            self._end_grid(device, stream.running)
-            stream.running = None
-        reached = False
-        while stream.running is None and stream.pending:
-            work = stream.pending[0]
-            if isinstance(work, Wait) and not work.point.reached:
-                break
-            stream.pending.popleft()
-            if isinstance(work, Grid):
-                stream.running = work
-                device.grids.append(work)
-                self.events.launched(work)
-                self.engine.prepare_program(work.program)
-            elif isinstance(work, Record):
-                work.point.reached = reached = True
-        return reached
-
-    def _end_grid(self, device: DeviceState, grid: Grid) -> None:
-        device.grids.remove(grid)
-        workspace = self.memory.find(grid.workspace)
-        if workspace is not None:
-            self.memory.free(workspace)
-
-    def _fill(self, device: DeviceState) -> None:
-        for grid in device.grids:
-            while not grid.all_dispatched:
-                ctas = device.dispatch(grid)
-                if not ctas:
-                    break
-                self.progress += 1
-                for cta in ctas:
-                    self.engine.prepare_cta(cta)
-                    for warp in cta.warps:
-                        self.make_ready(warp)
 
     @property
     def busy(self) -> bool:
         """Whether any stream has work."""
-        return any(not stream.idle for device in self.devices for stream in device.streams)
+        return self.launches.busy
 
     # --- running -----------------------------------------------------------------------------------
 
-    def run(self, until: Callable[[], bool] | None = None) -> None:
-        """Run until nothing is left, or a condition holds between turns; KernelFault if a kernel does wrong."""
+    def run(self, until: Callable[[], bool] | None = None, *, every_turn: bool = True) -> None:
+        """Run until nothing is left, or a condition holds; KernelFault if a kernel does wrong.
+
+        The condition is looked at after every turn, or only when a launch ends and a few times a second.
+        """
+        freely = until is None or not every_turn
         while not (until is not None and until()):
+            if freely and self.engine.run_ready():
+                continue
             if not self._run_turn(single=False):
                 return
 
@@ -175,6 +138,10 @@ class Runner:
     def turn(self) -> Pick | None:
         """The turn in progress: its warp, and what is left of it."""
         return self._turn
+
+    def take_up(self, turn: Pick | None) -> None:
+        """Have this turn in progress."""
+        self._turn = turn
 
     def settle(self) -> Pick | None:
         """The turn in progress, picked now if there is none; None when nothing is left to run."""
@@ -202,11 +169,12 @@ class Runner:
         self.ready.remove(warp)
         warp.queued = False
         self._turn, self._same_turn = Pick(warp, 1, exact=True), False
+        left, warp.left = warp.left, 0
         warp.wake()
         try:
             self._run_turn(single=True)
         finally:
-            self._turn = held
+            self._turn, warp.left = held, left
             for moved in (held.warp, warp):
                 if moved.queued:
                     self.ready.remove(moved)
@@ -221,16 +189,17 @@ class Runner:
         A turn ends as schedule.py says, or when the warp waits, yields or ends: so it ends at the same instruction
         on every engine, and stepping does not change the schedule.
         """
-        if self._turn is None and not self._next_turn():
+        begins = self._turn is None
+        if begins and not self._next_turn():
             return False
         assert self._turn is not None
         warp, left, exact = self._turn
         most = self.limits.max_instructions
-        if most is not None and self.time >= most:
-            raise self.faults.limit(warp, most)
+        if begins or single:
+            self.require_time()
         start = self.time
         try:
-            count = left if most is None else min(left, most - start)
+            count = left if most is None else min(left, max(0, most - start))
             over = self._run_part(warp, min(count, part or count), left, exact=exact, single=single)
         except TurnSuspended:
             over = False
@@ -242,8 +211,7 @@ class Runner:
         self._note_turn(warp, executed)
         self._turn = None if over else Pick(warp, left - executed, exact)
         if over:
-            self._end_turn(warp)
-        self._watch_progress(executed)
+            self._end_turn(warp, 0 if exact else left - executed)
         return True
 
     def _run_part(self, warp: Warp, count: int, left: int, *, exact: bool, single: bool) -> bool:
@@ -254,17 +222,24 @@ class Runner:
         only_part = count <= self.time - start < left and bool(warp.runnable) and not self.engine.ops.yielded
         return over and not only_part
 
+    def require_time(self) -> None:
+        """Raise the limit's fault if the turn in progress would go beyond it."""
+        most = self.limits.max_instructions
+        if most is not None and self.time >= most and self._turn is not None:
+            raise self.faults.limit(self._turn.warp, most)
+
     def _next_turn(self) -> bool:
-        if self._new_work or not self.ready:
-            self._start_work()
+        if self.launches.new_work or not self.ready:
+            self.launches.start_work()
         if not self.ready:
             self.events.flush()
             if not self.busy:
                 return False
-            raise self.faults.hang([], self._idle)
+            raise self.faults.hang([], self.idle)
         self._turn = self.schedule.pick(self.ready)
         self._turn.warp.queued = False
         self._turn.warp.wake()
+        self.turn_start = self.time
         return True
 
     def _note_turn(self, warp: Warp, executed: int) -> None:
@@ -277,40 +252,52 @@ class Runner:
             self.turns.append((key, executed))
         self._same_turn = True
 
-    def _end_turn(self, warp: Warp) -> None:
+    def _end_turn(self, warp: Warp, left: int) -> None:
+        """A warp that has to wait keeps what is left of its turn; any other one goes to the end of the queue."""
         self._same_turn = False
         if warp.waiting & warp.suspended:
-            self._idle += QUANTUM  # what it gives up, so that a hang is seen as early as if it had spun
+            self.idle += QUANTUM  # what it gives up, so that a hang is seen as early as if it had spun
         if warp.wants_turn:
-            self.make_ready(warp)
-        elif not warp.live and warp.cta.finished:
-            self._retire(warp.cta)
+            warp.left = 0
+            self.make_ready([warp])
+        else:
+            warp.left = max(0, left)
+            if not warp.live and not warp.cta.live_warps:
+                self.launches.retire(warp.cta)
+        self.watch_progress()
 
-    def _retire(self, cta: Cta) -> None:
-        grid = cta.grid
-        if cta.linear not in grid.resident:
-            return
-        device = self.devices[grid.device]
-        device.retire(cta)
-        if grid.finished:
-            self._start_work()
-        elif not grid.all_dispatched or len(device.grids) > 1:
-            self._fill(device)
-
-    def make_ready(self, warp: Warp) -> None:
-        """Queue a warp that can run."""
-        if not warp.queued and warp.wants_turn and (self._turn is None or self._turn.warp is not warp):
+    def make_ready(self, warps: list[Warp]) -> None:
+        """Queue warps that can run: those whose turn was interrupted in front, in this order, the others behind."""
+        running = self._turn.warp if self._turn is not None else None
+        new = [warp for warp in warps if not warp.queued and warp.wants_turn and warp is not running]
+        for warp in reversed(new):
             warp.queued = True
-            self.ready.append(warp)
+            if warp.left > 0:
+                self.ready.appendleft(warp)
+        for warp in new:
+            if warp.left <= 0:
+                self.ready.append(warp)
 
-    def _watch_progress(self, executed: int) -> None:
-        if self.progress != self._last_progress:
-            self._last_progress = self.progress
-            self._idle = 0
+    def warp_at(self, entry: int) -> Warp:
+        """The warp of an entry of the queue."""
+        return self.cta_at(entry).warps[entry % RECORD]
+
+    def cta_at(self, entry: int) -> Cta:
+        """The CTA of an entry of the queue."""
+        for device in self.devices:
+            if entry in device.table:
+                return device.table.view(device.table.number_at(entry))
+        raise LookupError(f"{entry:#x} names no resident warp")
+
+    def watch_progress(self) -> None:
+        """After a turn: a hang is so many instructions without progress."""
+        if self.progress != self.last_progress:
+            self.last_progress = self.progress
+            self.idle = 0
             return
-        self._idle += executed
-        if self._idle > self.limits.hang_after * max(1, len(self.ready)):
-            raise self.faults.hang(list(self.ready), self._idle)
+        self.idle += self.time - self.turn_start
+        if self.idle > self.limits.hang_after * max(1, len(self.ready)):
+            raise self.faults.hang(list(self.ready), self.idle)
 
     # --- what the engine tells ---------------------------------------------------------------------
 
@@ -342,50 +329,17 @@ class Runner:
 
     def arrive(self, ops: ReferenceOps, number: int, threads: int, lanes: Any, wait: bool, votes: Any) -> None:
         """Lanes arrive at a named barrier of their CTA; threads: its count, 0 for all of the CTA."""
-        warp, cta, mask = ops.warp, ops.warp.cta, mask_of(lanes)
-        barrier = cta.barriers[number]
-        if not barrier.in_use:
-            barrier.count = threads
-        elif barrier.count != threads:
-            if {barrier.count, threads} != {0, cta.all_threads}:
-                text = f"barrier {number} with {threads or 'all'} threads: it was opened with {barrier.count or 'all'}"
-                raise self.faults.bad_barrier(ops, lanes, text)
-            barrier.count = 0
-        barrier.add(warp.index, mask, wait=wait, in_favour=None if votes is None else mask_of(votes))
-        warp.waiting |= mask
-        self._try_barrier(cta, barrier)
+        self.meetings.arrive(ops, number, threads, lanes, wait, votes)
 
-    def _try_barrier(self, cta: Cta, barrier: Barrier) -> None:
-        for index in cta.settle(barrier):
-            self._let_go(cta.warps[index], barrier.passing.pop(index, 0))
-        if not barrier.in_use or not cta.is_complete(barrier):
-            return
-        self.progress += 1
-        cta.barriers[cta.barriers.index(barrier)] = barrier.next_phase()
-        self.completed = barrier
-        for index in sorted(barrier.waiting):
-            self._let_go(cta.warps[index], barrier.waiting[index])
-
-    def _let_go(self, warp: Warp, lanes: int) -> None:
-        """Lanes that waited go on."""
-        if lanes:
-            here = self.engine.position()
-            self.engine.resume(warp, lanes)
-            self.make_ready(warp)
-            self.engine.back_to(here)
+    @property
+    def completed(self) -> Barrier:
+        """The barrier that has just completed, for the results of its reductions."""
+        assert self.meetings.completed is not None
+        return self.meetings.completed
 
     def lanes_exited(self, warp: Warp) -> None:
         """Lanes of a warp have exited: what waited for them may go on."""
-        if not warp.live:
-            self.progress += 1
-        for barrier in list(warp.cta.barriers):
-            if barrier.in_use:
-                self._try_barrier(warp.cta, barrier)
-        if warp.rendezvous:
-            here = self.engine.position()
-            for key in list(warp.rendezvous):
-                self.engine.try_rendezvous(warp, key)
-            self.engine.back_to(here)
+        self.meetings.lanes_exited(warp)
 
     # --- snapshots -----------------------------------------------------------------------------------
 

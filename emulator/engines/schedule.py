@@ -3,6 +3,10 @@
 A schedule is a list of (warp, instructions) that every engine obeys to the instruction.  Round robin and
 seeded random orders are policies; a recorded list can be replayed.  An exact turn ends after its count; any
 other goes on to the next control transfer, where native code can stop for nothing.
+
+A warp that waits keeps what is left of its turn (`Warp.left`).  When it can go on it takes that first, before the
+warps behind it in the queue: so the warps of a CTA that meet again and again stay together, and their bytes in the
+cache, until each has used up its turn.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from emulator.engines.ready import Ready
 from emulator.machine.warp import Warp
 
 QUANTUM = 1024
@@ -37,7 +42,7 @@ class Schedule(Protocol):
 
     name: str
 
-    def pick(self, ready: deque[Warp]) -> Pick:
+    def pick(self, ready: Ready) -> Pick:
         """The next turn."""
 
     def snapshot(self) -> Any:
@@ -54,9 +59,10 @@ class RoundRobin:
         self.name = "round_robin"
         self.quantum = quantum
 
-    def pick(self, ready: deque[Warp]) -> Pick:
-        """The warp that has waited longest."""
-        return Pick(ready.popleft(), self.quantum, exact=False)
+    def pick(self, ready: Ready) -> Pick:
+        """The first warp of the queue, for what is left of its turn or a new one."""
+        warp = ready.popleft()
+        return Pick(warp, warp.left or self.quantum, exact=False)
 
     def snapshot(self) -> None:
         """The queue is all that matters."""
@@ -73,10 +79,10 @@ class RandomOrder:
         self.quantum = quantum
         self._random = random.Random(seed)
 
-    def pick(self, ready: deque[Warp]) -> Pick:
+    def pick(self, ready: Ready) -> Pick:
         """A random warp; short turns as likely as long ones."""
-        ready.rotate(-self._random.randrange(len(ready)))
-        return Pick(ready.popleft(), max(1, int(self.quantum ** self._random.random())), exact=True)
+        warp = ready.take(self._random.randrange(len(ready)))
+        return Pick(warp, max(1, int(self.quantum ** self._random.random())), exact=True)
 
     def snapshot(self) -> Any:
         """The state of the generator."""
@@ -94,10 +100,11 @@ class Replay:
         self.name = "replay"
         self._turns = deque(turns)
 
-    def pick(self, ready: deque[Warp]) -> Pick:
+    def pick(self, ready: Ready) -> Pick:
         """The warp that the record names; LookupError if it cannot run now."""
         if not self._turns:
-            return Pick(ready.popleft(), QUANTUM, exact=False)
+            warp = ready.popleft()
+            return Pick(warp, warp.left or QUANTUM, exact=False)
         wanted, count = self._turns.popleft()
         for warp in ready:
             if key_of(warp) == wanted:

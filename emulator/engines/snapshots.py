@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.machine.cta import Cta
+from emulator.engines.schedule import Pick
 from emulator.machine.device import DeviceState, Point, Record, Stream, Wait, Work
 from emulator.machine.grid import Grid
 from emulator.machine.memory import MemorySnapshot
-from emulator.machine.warp import Warp
+from emulator.machine.residents import ResidentTable, Saved
 
 if TYPE_CHECKING:
     from emulator.engines.run import Runner
 
 COUNTERS = (
-    "time", "progress", "_turn", "_last_progress", "_idle", "_launches", "_new_work", "printed", "_same_turn",
+    "time", "progress", "last_progress", "idle", "turn_start", "printed", "_same_turn",
 )  # fmt: skip
 
 
@@ -34,23 +34,17 @@ class GridSnapshot:
     grid: Grid
     next_cta: int
     finished_ctas: int
-    ctas: list[tuple[Cta, tuple[Any, ...]]]
+    table: ResidentTable | None
 
     @staticmethod
     def of(grid: Grid) -> GridSnapshot:
         """A launch that runs or is yet to start."""
-        ctas = [(cta, cta.snapshot()) for cta in grid.resident.values()]
-        return GridSnapshot(grid, grid.next_cta, grid.finished_ctas, ctas)
+        return GridSnapshot(grid, grid.next_cta, grid.finished_ctas, grid.table)
 
     def restore(self) -> None:
-        """Bring back the launch and its resident CTAs."""
+        """Bring back how far the launch was."""
         grid = self.grid
-        grid.next_cta, grid.finished_ctas = self.next_cta, self.finished_ctas
-        grid.resident = {cta.linear: cta for cta, _ in self.ctas}
-        for cta, state in self.ctas:
-            cta.restore(state)
-            for warp in cta.warps:
-                warp.queued = False
+        grid.next_cta, grid.finished_ctas, grid.table = self.next_cta, self.finished_ctas, self.table
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,6 +52,7 @@ class DeviceSnapshot:
     """What a device runs and has yet to run."""
 
     held: npt.NDArray[np.int64]
+    residents: Saved
     running: list[Grid]
     streams: list[tuple[Stream, list[Work], Grid | None]]
 
@@ -65,11 +60,12 @@ class DeviceSnapshot:
     def of(device: DeviceState) -> DeviceSnapshot:
         """A device now."""
         streams = [(stream, list(stream.pending), stream.running) for stream in device.streams]
-        return DeviceSnapshot(device.held.copy(), list(device.grids), streams)
+        return DeviceSnapshot(device.held.copy(), device.table.snapshot(), list(device.grids), streams)
 
     def restore(self, device: DeviceState) -> None:
         """Bring back the device's launches; streams made since have no work."""
         device.held[:] = self.held
+        device.table.restore(self.residents)
         device.grids = list(self.running)
         for stream in device.streams:
             stream.pending, stream.running = deque(), None
@@ -95,11 +91,19 @@ class Snapshot:
     devices: list[DeviceSnapshot]
     grids: list[GridSnapshot]
     points: list[tuple[Point, bool]]
-    ready: list[Warp]
+    ready: list[int]
+    turn: tuple[int, int, bool] | None
     schedule: Any
     turns: int
+    launches: tuple[int, bool]
     counters: tuple[Any, ...]
     symbols: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """What it holds, roughly: pages, and the blocks of resident CTAs."""
+        blocks = sum(len(data) for device in self.devices for _, data in device.residents[1])
+        return int(self.memory.data.nbytes) + blocks
 
     @property
     def time(self) -> int:
@@ -110,14 +114,17 @@ class Snapshot:
 def take_snapshot(runner: Runner) -> Snapshot:
     """This moment of a run."""
     devices = [DeviceSnapshot.of(device) for device in runner.devices]
+    turn = runner.turn
     return Snapshot(
         memory=runner.memory.snapshot(),
         devices=devices,
         grids=[GridSnapshot.of(grid) for device in devices for grid in device.grids()],
         points=[(point, point.reached) for device in devices for point in device.points()],
-        ready=list(runner.ready),
+        ready=runner.ready.addresses(),
+        turn=None if turn is None else (turn.warp.address, turn.instructions, turn.exact),
         schedule=runner.schedule.snapshot(),
         turns=len(runner.turns or ()),
+        launches=(runner.launches.count, runner.launches.new_work),
         counters=tuple(getattr(runner, name) for name in COUNTERS),
     )
 
@@ -132,11 +139,16 @@ def bring_back(runner: Runner, snapshot: Snapshot) -> None:
         grid.restore()
     for point, reached in snapshot.points:
         point.reached = reached
-    runner.ready = deque(snapshot.ready)
-    for warp in runner.ready:
-        warp.queued = True
+    runner.ready.set_addresses(snapshot.ready)
+    runner.launches.count, runner.launches.new_work = snapshot.launches
+    runner.launches.note_alone()
     runner.schedule.restore(snapshot.schedule)
     if runner.turns is not None:
         del runner.turns[snapshot.turns :]
     for name, value in zip(COUNTERS, snapshot.counters, strict=True):
         setattr(runner, name, value)
+    if snapshot.turn is not None:
+        entry, instructions, exact = snapshot.turn
+        runner.take_up(Pick(runner.warp_at(entry), instructions, exact))
+    else:
+        runner.take_up(None)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from emulator.machine.cta import Cta
 from emulator.machine.grid import Grid
+from emulator.machine.residents import ResidentTable
 from emulator.ptx_types import WARP_SIZE, Dim3
 
 
@@ -82,6 +83,7 @@ class DeviceState:
         self.grids: list[Grid] = []
         self.held: npt.NDArray[np.int64] = np.zeros((sms, 4), dtype=np.int64)
         limits = self.limits
+        self.table = ResidentTable(sms * limits.ctas_per_sm)
         self._room = np.array(
             [limits.ctas_per_sm, limits.threads_per_sm, limits.warps_per_sm, limits.shared_per_sm], dtype=np.int64
         )
@@ -125,10 +127,11 @@ class DeviceState:
         return int(np.where(fits, self.held[:, 0], self.limits.ctas_per_sm).argmin())
 
     def _start(self, grid: Grid, placed: list[int]) -> list[Cta]:
-        ctas = [Cta(grid, linear, sm) for linear, sm in zip(self._cluster_members(grid), placed, strict=True)]
-        for rank, cta in enumerate(ctas):
-            cta.cluster, cta.rank = ctas, rank
-            grid.resident[cta.linear] = cta
+        self.know(grid)
+        numbers = zip(self._cluster_members(grid), placed, strict=True)
+        ctas = [self.table.place(grid, linear, sm, rank) for rank, (linear, sm) in enumerate(numbers)]
+        for cta in ctas:
+            cta.cluster = ctas
         grid.next_cta += len(ctas)
         return ctas
 
@@ -147,9 +150,30 @@ class DeviceState:
             members.append(x + size.x * (y + size.y * z))
         return members
 
+    def know(self, grid: Grid) -> None:
+        """A launch is to have CTAs here."""
+        if grid.table is not self.table:
+            grid.table = self.table
+            self.table.know(grid)
+            ctas, threads, warps, shared = self.needs(grid)
+            fields = grid.fields
+            fields["held"], fields["places"] = self.held.ctypes.data, self.table.free.ctypes.data
+            fields["room"] = self._room.ctypes.data
+            fields["ctas"], fields["threads"], fields["warps_held"], fields["shared_held"] = (
+                ctas,
+                threads,
+                warps,
+                shared,
+            )
+
     def retire(self, cta: Cta) -> None:
-        """Free the place of a finished CTA."""
+        """Free the place of a finished CTA, and its block unless others of its cluster may still look at it."""
         grid = cta.grid
+        cta.keep_block()
         self.held[cta.sm] -= self.needs(grid)
-        del grid.resident[cta.linear]
+        self.table.remove(cta)
         grid.finished_ctas += 1
+        cta.has_ended = True
+        if all(member.has_ended for member in cta.cluster):
+            for member in cta.cluster:
+                member.release()

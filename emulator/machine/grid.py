@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from emulator.machine.memory import Allocation, Bytes
-from emulator.ptx_types import Dim3
+from emulator.machine.blocks import BlockHeader, BlockLayout, Pool
+from emulator.machine.layout import Bytes, Record, aligned_zeros, dtype_of, i64, offset_of, u64
+from emulator.machine.memory import Allocation
+from emulator.machine.residents import Residents
+from emulator.machine.warp import ALL_LANES, CONTEXT_BYTES
+from emulator.ptx_types import WARP_SIZE, Dim3
 
 if TYPE_CHECKING:
-    from emulator.machine.cta import Cta
+    from emulator.machine.residents import ResidentTable
     from emulator.program import Program
+
+_identities = itertools.count(1)
+NEXT = offset_of(BlockHeader, "next")
+
+
+class GridBytes(Record):
+    """What native code knows of a launch."""
+
+    next: i64  # the number of the next CTA to be placed
+    count: i64
+    finished: i64
+    identity: i64  # of no other launch of the process
+    free: u64  # the first block that no CTA has
+    template: u64  # a block as it is at the start of a CTA
+    block_bytes: i64
+    barrier_bytes: i64
+    shared_at: i64
+    shared_bytes: i64
+    warps_at: i64
+    warp_bytes: i64
+    warps: i64
+    register_bytes: i64
+    local_at: i64
+    local_bytes: i64
+    width: i64  # of the grid, in CTAs
+    height: i64
+    rows: u64  # the rows that differ between the CTAs
+    row_count: i64
+    alone: i64  # whether the device runs nothing else and CTAs are placed one by one
+    held: u64  # what the SMs of the device hold
+    room: u64  # what one can hold
+    ctas: i64  # what one CTA takes of its SM
+    threads: i64
+    warps_held: i64
+    shared_held: i64
+    places: u64  # where the device's first free place of a resident CTA is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +73,7 @@ class Grid:
     """One launched kernel.
 
     symbols: addresses of the module's global and const variables on this device.  arguments: what the
-    parameters were given, for diagnostics: name -> allocation or text.
+    parameters were given, for diagnostics: name -> allocation or text.  table: the places of its device.
     """
 
     number: int
@@ -41,9 +84,8 @@ class Grid:
     symbols: dict[str, int]
     arguments: dict[str, Allocation | str] = field(default_factory=dict)
     workspace: int = 0  # address of the zeroed workspace of a cooperative launch
-    next_cta: int = 0
-    finished_ctas: int = 0
-    resident: dict[int, Cta] = field(default_factory=dict)
+    table: ResidentTable | None = None
+    rows: npt.NDArray[np.int32] | None = None  # of the template, those that differ between CTAs
 
     def __post_init__(self) -> None:
         static = self.program.shared_bytes
@@ -51,14 +93,42 @@ class Grid:
         self.dynamic_offset = -(-static // align) * align if self.config.shared else static
         self.shared_bytes = self.dynamic_offset + self.config.shared
         self.parameters = np.ascontiguousarray(self.parameters)
+        self.bytes = aligned_zeros(dtype_of(GridBytes).itemsize)
+        self.fields: npt.NDArray[Any] = self.bytes.view(dtype_of(GridBytes))
+        self.address = self.bytes.ctypes.data
+        self.resident = Residents(self)
+        self.fields["count"], self.fields["identity"] = self.config.grid.count, next(_identities)
 
     @property
     def name(self) -> str:
         return self.program.name
 
     @property
+    def next_cta(self) -> int:
+        """The number of the next CTA to be placed."""
+        return int(self.fields["next"][0])
+
+    @next_cta.setter
+    def next_cta(self, number: int) -> None:
+        self.fields["next"] = number
+
+    @property
+    def finished_ctas(self) -> int:
+        """How many CTAs have ended."""
+        return int(self.fields["finished"][0])
+
+    @finished_ctas.setter
+    def finished_ctas(self, count: int) -> None:
+        self.fields["finished"] = count
+
+    @property
     def cta_count(self) -> int:
         return self.config.grid.count
+
+    @property
+    def warps(self) -> int:
+        """Warps of a CTA."""
+        return -(-self.config.block.count // WARP_SIZE)
 
     @property
     def finished(self) -> bool:
@@ -67,3 +137,60 @@ class Grid:
     @property
     def all_dispatched(self) -> bool:
         return self.next_cta == self.cta_count
+
+    # --- the bytes of its CTAs ---------------------------------------------------------------------
+
+    @functools.cached_property
+    def layout(self) -> BlockLayout:
+        """What lies where in the block of a CTA; fixed when it is first asked for."""
+        return BlockLayout.of(self.program, self.warps, self.shared_bytes)
+
+    @functools.cached_property
+    def pool(self) -> Pool:
+        """The blocks of its CTAs."""
+        return Pool(self.layout)
+
+    def adopt(self, pool: Pool) -> None:
+        """Use the blocks that another launch of this layout has used."""
+        self.__dict__["pool"] = pool
+        self.free_blocks_but(set())
+
+    def grow(self) -> None:
+        """More free blocks."""
+        for address in self.pool.grow():
+            self.give_back(address)
+
+    def free_blocks_but(self, used: set[int]) -> None:
+        """All blocks are free but these."""
+        self.fields["free"] = 0
+        for address in reversed(self.pool.addresses):
+            if address not in used:
+                self.give_back(address)
+
+    def give_back(self, address: int) -> None:
+        """A block is free."""
+        self.pool.block(address)[NEXT : NEXT + 8].view(np.uint64)[0] = self.fields["free"][0]
+        self.fields["free"] = address
+
+    def take_block(self) -> int:
+        """A block for a CTA."""
+        if not self.fields["free"][0]:
+            self.grow()
+        address = int(self.fields["free"][0])
+        self.fields["free"] = self.pool.block(address)[NEXT : NEXT + 8].view(np.uint64)[0]
+        return address
+
+    @functools.cached_property
+    def template(self) -> Bytes:
+        """A block as it is at the start of a CTA: pcs, masks, stacks; engines add their constants."""
+        layout, program = self.layout, self.program
+        block = aligned_zeros(layout.size)
+        header = block[:64].view(dtype_of(BlockHeader))
+        header["format"], header["live"] = self.fields["identity"][0], (1 << layout.warps) - 1
+        for index in range(layout.warps):
+            start = layout.warps_at + index * layout.warp_bytes + CONTEXT_BYTES
+            words = block[start : start + 704].view(np.uint32)
+            words[:32], words[128:160] = program.entry.first_pc, program.entry.frame_size
+            threads = min(WARP_SIZE, self.config.block.count - index * WARP_SIZE)
+            words[168], words[172] = ALL_LANES >> (WARP_SIZE - threads), ALL_LANES
+        return block

@@ -1,6 +1,9 @@
 """The byte layout of a warp: everything that its 32 lanes know, as plain bytes at fixed offsets.
 
     offset  size  field
+      -256     8  executed      s64        instructions of the warp so far
+      -248     8  left          s64        instructions left of its turn, if it was interrupted by a wait
+      -240   240  context                  what native code keeps beside the warp (engines/native/context.py)
          0   128  pc            32 x s32
        128   128  depth         32 x s32   calls that the lane is in
        256   128  frame         32 x u32   start of the lane's current frame in its stack
@@ -8,9 +11,12 @@
        512   128  stack_top     32 x u32   end of the lane's stack in use
        640    32  carry         32 x u8    CC.CF
        672    32  masks          8 x u32   live, waiting, slice, run length, turn, ran, suspended
-       704  64*n  rows          registers at the offsets of the program
+       704  64*n  rows          registers at the offsets of the program, then constants
+                  local         32 stacks
 
-After every instruction the bytes are exact: both engines, the debugger and the cross-check look at them.
+These bytes are a part of the block of the warp's CTA (machine/blocks.py); a `Warp` is a view of them, made when
+somebody looks.  After every instruction the bytes are exact: both engines, the debugger and the cross-check look at
+them.
 """
 
 from __future__ import annotations
@@ -24,9 +30,11 @@ import numpy.typing as npt
 from emulator.ptx_types import WARP_SIZE
 
 if TYPE_CHECKING:
+    from emulator.machine.blocks import BlockLayout
     from emulator.machine.cta import Cta
 
 HEADER_BYTES = 704
+CONTEXT_BYTES = 256
 ALL_LANES = 0xFFFF_FFFF
 CALL_STACK_LIMIT = 1 << 20
 LANE_BITS = np.uint32(1) << np.arange(WARP_SIZE, dtype=np.uint32)
@@ -45,11 +53,9 @@ def mask_of(lanes: npt.NDArray[np.bool_]) -> int:
     return int(np.packbits(lanes, bitorder="little").view("<u4")[0])
 
 
-def _aligned_zeros(size: int) -> npt.NDArray[np.uint8]:
-    """Zeroed bytes at a multiple of 64, as native code loads them."""
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size]
+def local_offset(row_bytes: int) -> int:
+    """Where the rows end in the bytes of a warp."""
+    return CONTEXT_BYTES + HEADER_BYTES + row_bytes
 
 
 class Warp:
@@ -62,21 +68,18 @@ class Warp:
     rendezvous: lanes that wait for the other lanes of a member mask, by (opcode, mask).
     """
 
-    def __init__(self, cta: Cta, index: int, threads: int, row_bytes: int, stack_bytes: int) -> None:
+    def __init__(self, cta: Cta, index: int, raw: npt.NDArray[np.uint8], layout: BlockLayout) -> None:
+        """raw: the warp's part of its CTA's block."""
         self.cta = cta
         self.index = index
         self.key = (cta.grid.number, cta.linear, index)
-        self.stack_bytes = stack_bytes
-        self.state = _aligned_zeros(HEADER_BYTES + row_bytes)
-        self.local = np.zeros(WARP_SIZE * stack_bytes, dtype=np.uint8)
+        self.stack_bytes = layout.stack_bytes
+        self.state = raw[CONTEXT_BYTES : CONTEXT_BYTES + HEADER_BYTES + layout.row_bytes]
+        self.local = raw[layout.local_at : layout.local_at + WARP_SIZE * layout.stack_bytes]
+        self.context = raw[:CONTEXT_BYTES]
         self.call_stack = np.zeros((WARP_SIZE, 0), dtype=np.uint8)
         self._map_views()
-        self.live = ALL_LANES >> (WARP_SIZE - threads)
-        self.turn = ALL_LANES
-        self.executed = 0
-        self.queued = False
         self.rendezvous: dict[tuple[str, int], int] = {}
-        self.context: Any = None  # what an engine keeps beside the warp
 
     def _map_views(self) -> None:
         state = self.state
@@ -87,7 +90,41 @@ class Warp:
         self.stack_top = state[512:640].view(np.uint32)
         self.carry = state[640:672].view(np.bool_)
         self._masks = state[672:704].view(np.uint32)
+        self._counts = self.context[:16].view(np.int64)
         self.rows = state[HEADER_BYTES:]
+
+    @property
+    def executed(self) -> int:
+        """Instructions of the warp so far."""
+        return int(self._counts[0])
+
+    @executed.setter
+    def executed(self, count: int) -> None:
+        self._counts[0] = count
+
+    @property
+    def left(self) -> int:
+        """Instructions left of the turn that a wait interrupted; 0 if it begins a new one."""
+        return int(self._counts[1])
+
+    @left.setter
+    def left(self, count: int) -> None:
+        self._counts[1] = count
+
+    @property
+    def address(self) -> int:
+        """Names the warp among all that are resident: the address of its CTA's record, and its number in the CTA."""
+        return self.cta.address | self.index
+
+    @property
+    def queued(self) -> bool:
+        """Whether it stands in the queue of the warps that are ready."""
+        return bool(self.cta.queued >> self.index & 1)
+
+    @queued.setter
+    def queued(self, queued: bool) -> None:
+        bit = 1 << self.index
+        self.cta.queued = self.cta.queued | bit if queued else self.cta.queued & ~bit
 
     @property
     def live(self) -> int:
@@ -96,6 +133,7 @@ class Warp:
     @live.setter
     def live(self, mask: int) -> None:
         self._masks[0] = mask
+        self.cta.note_live(self.index, mask)
 
     @property
     def waiting(self) -> int:
@@ -229,5 +267,6 @@ class Warp:
         state, local, call_stack, self.executed, rendezvous = snapshot
         self.rendezvous = dict(rendezvous)
         self.state[:] = state
+        self.cta.note_live(self.index, self.live)
         self.local[:] = local
         self.call_stack = call_stack.copy()

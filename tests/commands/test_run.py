@@ -368,7 +368,7 @@ def test_arrays_as_tables() -> None:
 
 def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     now = iter(range(1000))
-    with System() as system, Progress(system, True, clock=lambda: next(now)) as progress:
+    with System(engine="reference") as system, Progress(system, True, clock=lambda: next(now)) as progress:
         samples.run_sample(samples.find("block_sum"), system, wait=progress.run)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 1

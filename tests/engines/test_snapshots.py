@@ -171,7 +171,7 @@ def test_snapshot_run_restore_run(schedule: str) -> None:
             steps += 1
         snapshot = scene.system.snapshot()
         assert snapshot.time == scene.system.runner.time == steps
-        warps = [w for g in scene.system.runner.devices[0].grids for c in g.resident.values() for w in c.warps]
+        warps = [w for d in scene.system.runner.devices for g in d.grids for c in g.resident.values() for w in c.warps]
         pending += any(warp.waiting for warp in warps)
         assert scene.finish() == reference
         scene.system.restore(snapshot)

@@ -49,6 +49,9 @@ def source_stamp() -> str:
     package = Path(__file__).resolve().parents[2]
     files = [
         package / "ptx_types.py",
+        package / "engines" / "divergence.py",
+        package / "engines" / "ready.py",
+        *sorted((package / "machine").glob("*.py")),
         *sorted((package / "isa").rglob("*.py")),
         *sorted(Path(__file__).parent.glob("*.py")),
     ]

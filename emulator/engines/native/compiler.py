@@ -47,9 +47,9 @@ def compile_object(text: str, features: str | None = None) -> bytes:
 
 
 def _optimize(module: Any, machine: Any) -> None:
-    """LLVM's passes of level 1.  Handlers go without: their text has nothing that these would find."""
+    """LLVM's passes of level 2.  Handlers go without: their text has nothing that these would find."""
     llvm = binding()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
     builder.getModulePassManager().run(module, builder)
 
 

@@ -1,59 +1,116 @@
-"""What native code knows beside the registers: one context a warp, one block of globals a run.
+"""What native code knows beside the registers: one context a warp, one record a run, both plain bytes.
 
-Native code finds a context's fields by their offsets; `offset_of` is the one place that knows them.
+Handlers are text and find fields by their offsets; the scheduler (turns.py, lanes.py, cta_life.py) finds them by name.
 """
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 
-CONTEXT = np.dtype(
-    [
-        ("budget", "i8"),  # instructions left in the turn; at or below zero the next control transfer ends it
-        ("time", "i8"),  # instructions executed
-        ("progress", "i8"),  # changes of shared and global memory
-        ("shared", "u8"),  # host address of the CTA's shared memory
-        ("shared_size", "i8"),
-        ("shared_origin", "i8"),  # the shared address of its first byte
-        ("local", "u8"),  # host address of lane 0's stack
-        ("stack_bytes", "i8"),
-        ("params", "u8"),
-        ("param_size", "i8"),
-        ("globals", "u8"),  # the run's GLOBALS
-        ("map", "u8"),  # the record of every pc
-        ("start_pc", "i4"),  # where the straight run began
-        ("other_pc", "i4"),  # the next pc at which other lanes stand
-        ("taken", "u4"),  # lanes that take a divergent branch, or that left to the reference engine
-        ("unused", "u4"),
-    ]
-)
-PACKED = struct.Struct("<3q Qqq Qq Qq QQ ii II")  # the same fields, for a context made in one go
-assert PACKED.size == CONTEXT.itemsize
-GLOBALS = np.dtype(
-    [
-        ("memory", "i8"),  # host address minus device address
-        ("dirty", "i8"),  # page map, so that dirty + (device address >> 12) is a page's byte
-        ("table", "u8"),  # ALLOCATION entries by address
-        ("count", "i8"),
-    ]
-)
-ALLOCATION = np.dtype([("base", "u8"), ("end", "u8"), ("read_only", "u8"), ("unused", "u8")])
+from emulator.machine import layout
+from emulator.machine.layout import Record, dtype_of, i32, i64, u32, u64
+from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 
+
+class Context(Record):
+    """A warp's own; the first two fields are Warp.executed and Warp.left."""
+
+    executed: i64  # instructions of the warp so far
+    left: i64  # instructions left of a turn that a wait has interrupted
+    budget: i64  # instructions left in the turn; at or below zero the next control transfer ends it
+    progress: i64  # changes of shared and global memory, barriers and warps in this turn
+    shared: u64  # host address of the CTA's shared memory
+    shared_size: i64
+    shared_origin: i64  # the shared address of its first byte
+    local: u64  # host address of lane 0's stack
+    stack_bytes: i64
+    params: u64
+    param_size: i64
+    globals: u64  # the run's Run
+    map: u64  # the record of every pc
+    joins: u64  # a byte for every pc: whether lanes that went apart are looked for there
+    count: i64  # instructions of the program
+    block: u64  # the CTA's block
+    index: i64  # of the warp in its CTA
+    start_pc: i32  # where the straight run began
+    other_pc: i32  # the next pc at which other lanes stand
+    free_pc: i32  # below this pc no other lane stands: who jumps there stays alone
+    taken: u32  # lanes that take a divergent branch, or that left to the reference engine
+    careful: u32  # 0, or what the next choice of lanes is to do (lanes.py)
+    slice: u32  # slice, turn and ran before lanes were chosen, while these have not executed yet
+    turn: u32
+    ran: u32
+    chosen: i64  # the budget then
+
+
+class Run(Record):
+    """What all warps of a run share."""
+
+    memory: i64  # host address minus device address
+    dirty: i64  # page map, so that dirty + (device address >> 12) is a page's byte
+    table: u64  # ALLOCATION entries by address
+    count: i64
+    ring: u64  # the queue of the warps that are ready (engines/ready.py)
+    time: i64
+    progress: i64
+    last_progress: i64
+    idle: i64  # instructions since the last progress
+    turn_start: i64  # when the turn began
+    limit: i64  # of the time
+    hang_after: i64
+    pause: i64  # when Python wants to look
+    quantum: i64
+    current: u64  # the warp whose turn it is, as an entry of the queue; 0 for none
+    left: i64  # what is left of its turn
+    stray: i64  # whether lanes may stand where nobody looks for them
+    sms: i64
+
+
+class Masks(Record):
+    """The last words of a warp's header (machine/warp.py)."""
+
+    live: u32
+    waiting: u32
+    slice: i32
+    run_length: u32
+    turn: u32
+    ran: u32
+    suspended: u32
+    unused: u32
+
+
+class Instruction(Record):
+    """The record of an instruction as the scheduler sees it (handlers.py)."""
+
+    full: u64
+    part: u64
+    number: u32  # of a barrier
+    threads: u32
+    row2: i32
+    row3: i32
+    row4: i32
+    row5: i32
+    pc: i32
+    guard: i32
+    memory: u64
+    target: u64
+
+
+CONTEXT = dtype_of(Context)
+GLOBALS = dtype_of(Run)
+ALLOCATION = np.dtype([("base", "u8"), ("end", "u8"), ("read_only", "u8"), ("unused", "u8")])
+assert CONTEXT.itemsize <= CONTEXT_BYTES
+
+MASKS = HEADER_BYTES - 32  # where Masks stand in a warp's header
 HEADER = {"pc": 0, "depth": 128, "frame": 256, "carry": 640, "live": 672, "waiting": 676, "slice": 680}
 HEADER |= {"run_length": 684, "turn": 688, "ran": 692, "suspended": 696}
 
 
 def offset_of(field: str) -> int:
     """The byte offset of a context's field."""
-    fields = CONTEXT.fields
-    assert fields is not None
-    return int(fields[field][1])
+    return layout.offset_of(Context, field)
 
 
 def global_offset(field: str) -> int:
-    """The byte offset of a field of the globals."""
-    fields = GLOBALS.fields
-    assert fields is not None
-    return int(fields[field][1])
+    """The byte offset of a field of the run's record."""
+    return layout.offset_of(Run, field)

@@ -1,26 +1,30 @@
-"""The native engine: turns of a warp in machine code, single instructions by the reference engine.
+"""The native engine: turns in machine code, single instructions by the reference engine.
 
-Whatever native code does not do itself (barriers, calls, exits, faults, an instruction without a native form) it
-hands to the reference engine for that one instruction, over the same bytes.
+Where nothing asks for single turns, `run_ready` hands the whole queue to native code.  Whatever native code does not do
+itself (calls, faults, an instruction without a native form) it leaves to the reference engine for that one
+instruction, over the same bytes.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.engines.divergence import next_group
-from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, PACKED, offset_of
+from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
+from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, RETIRE
+from emulator.engines.native.lanes_text import IDLE, LEAVE, TURN_OVER
 from emulator.engines.native.library import library
-from emulator.engines.native.records import ConstantRow, NativeProgram, aligned_bytes
-from emulator.engines.native.runtime import LEAVE
+from emulator.engines.native.records import NativeProgram
+from emulator.engines.native.templates import complete_block, complete_template
 from emulator.engines.reference.engine import ReferenceEngine
-from emulator.engines.reference.operands import constant_row
+from emulator.engines.schedule import Pick, RoundRobin
 from emulator.machine import memory as m
 from emulator.machine.cta import Cta
-from emulator.machine.memory import Bytes
-from emulator.machine.warp import HEADER_BYTES, Warp, lanes_of
+from emulator.machine.device import DeviceState
+from emulator.machine.layout import aligned_zeros
+from emulator.machine.warp import HEADER_BYTES, Warp
 from emulator.observer import Events
 from emulator.program import Program
 
@@ -28,21 +32,10 @@ if TYPE_CHECKING:
     from emulator.engines.run import Runner
     from emulator.machine.grid import Grid
 
-START_PC, TAKEN = offset_of("start_pc"), offset_of("taken")
-
-
-class Context:
-    """A warp's CONTEXT, and what a turn needs of it."""
-
-    __slots__ = ("address", "bytes", "counters", "registers", "start_pc", "taken")
-
-    def __init__(self, raw: Bytes, warp: Warp) -> None:
-        self.bytes = raw
-        self.address = raw.ctypes.data
-        self.registers = warp.state.ctypes.data + HEADER_BYTES
-        self.counters = raw[:24].view(np.int64)  # budget, time, progress
-        self.start_pc = raw[START_PC : START_PC + 4].view(np.int32)
-        self.taken = raw[TAKEN : TAKEN + 4].view(np.uint32)
+NEVER = 1 << 62
+FIRST_STRETCH = 1 << 20  # instructions until Python looks for the first time
+STRETCH_SECONDS = 0.05
+SHARED_FIELDS = ("time", "progress", "last_progress", "idle", "turn_start")
 
 
 class NativeEngine(ReferenceEngine):
@@ -54,11 +47,19 @@ class NativeEngine(ReferenceEngine):
         super().__init__(runner)
         self._library = library(features)
         self._programs: dict[int, NativeProgram] = {}
-        self._globals = aligned_bytes(GLOBALS.itemsize).view(GLOBALS)
+        self._run = aligned_zeros(GLOBALS.itemsize).view(GLOBALS)
+        self._run["ring"] = runner.ready.fields.ctypes.data
+        self._address = self._run.ctypes.data
+        self._words = self._run.view(np.int64)
+        self._place = {name: number for number, name in enumerate(GLOBALS.names or ())}
         self._table = np.zeros(0, ALLOCATION)
-        self._templates: dict[Grid, Bytes] = {}
         self._epoch = -1
-        self._stopped_anywhere = False  # a turn or step may have ended in the middle of a straight run
+        self._stretch = FIRST_STRETCH
+
+    @property
+    def run_address(self) -> int:
+        """Where the record of the run is."""
+        return self._address
 
     def program(self, program: Program) -> NativeProgram:
         """The records of a program, made when it is first launched."""
@@ -73,124 +74,135 @@ class NativeEngine(ReferenceEngine):
         """Before the first CTA of a launch: its warps need room for the constants."""
         self.program(program)
 
+    def prepare_grid(self, grid: Grid) -> None:
+        """Write contexts and constants into the launch's template."""
+        complete_template(self, grid)
+
     def prepare_cta(self, cta: Cta) -> None:
-        """Fill the rows of constants, and tell native code where the CTA's memory is."""
-        native = self.program(cta.grid.program)
-        template = self._template(cta, native)
-        start = cta.grid.program.row_bytes
-        for row in native.constants.values():
-            if row.level == "cta":
-                self._fill_row(cta.warps[0], row, template[row.offset - start :])
-        for warp in cta.warps:
-            warp.rows[start:] = template
-            for row in native.constants.values():
-                if row.level == "warp":
-                    self._fill_row(warp, row, warp.rows[row.offset :])
-            warp.context = Context(self._context(warp, native), warp)
+        """A block that Python has made: its own addresses and the rows that differ between CTAs."""
+        complete_block(self, cta)
 
-    def _template(self, cta: Cta, native: NativeProgram) -> Bytes:
-        """The rows that are the same in all warps of a grid, made with its first CTA."""
-        grid = cta.grid
-        found = self._templates.get(grid)
-        if found is None:
-            found = np.zeros(grid.program.constant_bytes, np.uint8)
-            for row in native.constants.values():
-                if row.level == "grid":
-                    self._fill_row(cta.warps[0], row, found[row.offset - grid.program.row_bytes :])
-            running = [grid for device in self.runner.devices for grid in device.grids]
-            self._templates = {known: rows for known, rows in self._templates.items() if known in running}
-            self._templates[grid] = found
-        return found
+    def place(self, device: DeviceState, grid: Grid) -> bool:
+        """Place CTAs on the device's SMs until there is no room; False if Python has to do it."""
+        if not grid.fields["alone"][0]:
+            return False
+        self._set(progress=self.runner.progress, sms=device.sms)
+        self._library.place_all(self._address, grid.address)
+        self.runner.progress = self._get("progress")
+        return True
 
-    def _fill_row(self, warp: Warp, row: ConstantRow, place: Bytes) -> None:
-        self.ops.bind(warp, 0, warp.cta.grid.program.instructions[0])
-        data = np.ascontiguousarray(constant_row(self.ops, row.place, row.type)).view(np.uint8).ravel()
-        place[: len(data)] = data
+    # --- the record of the run -------------------------------------------------------------------------
 
-    def _context(self, warp: Warp, native: NativeProgram) -> Bytes:
-        """The bytes of a CONTEXT."""
-        cta = warp.cta
-        origin = (cta.rank << m.CLUSTER_SHIFT) + m.SHARED_BASE
-        context = bytearray(CONTEXT.itemsize)
-        shared = (cta.shared.ctypes.data, len(cta.shared), origin)
-        local = (warp.local.ctypes.data, warp.stack_bytes)
-        params = (cta.grid.parameters.ctypes.data, len(cta.grid.parameters))
-        tables = (self._globals.ctypes.data, native.map.ctypes.data)
-        PACKED.pack_into(context, 0, 0, 0, 0, *shared, *local, *params, *tables, 0, 0, 0, 0)
-        return np.frombuffer(context, np.uint8)
+    def _set(self, **fields: int) -> None:
+        for name, value in fields.items():
+            self._words[self._place[name]] = value
+
+    def _get(self, name: str) -> int:
+        return int(self._words[self._place[name]])
+
+    # --- turns -------------------------------------------------------------------------------------
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """A turn: native between the instructions that need the reference engine."""
-        if exact or single or self.runner.events.wants is not Events.NONE:
-            self._stopped_anywhere = True
+        if single or self.runner.events.wants is not Events.NONE:
+            self._set(stray=1)
             return super().run(warp, count, exact=exact, single=single)
-        if self._stopped_anywhere and not self._others_stand_at_joins(warp):
-            return super().run(warp, count, exact=exact, single=single)
-        self._refresh_allocations()
-        context: Context = warp.context
-        counters, dispatch = context.counters, self._library.dispatch
+        if exact:
+            self._set(stray=1)
+        context = warp.context[: CONTEXT.itemsize].view(np.int64)
+        address = warp.context.ctypes.data
+        rows = warp.state.ctypes.data + HEADER_BYTES
         left = count
         while True:
-            counters[:] = left, 0, 0
-            status = dispatch(None, context.registers, context.address, 0)
-            _, executed, progress = counters.tolist()
-            warp.executed += executed
-            self.runner.time += executed
+            self._refresh_allocations()
+            self._set(current=warp.address)
+            context[3] = 0  # progress
+            status = self._library.run_turn(rows, address, left, exact)
+            _, _, budget, progress = context[:4].tolist()
+            warp.executed += left - budget
+            self.runner.time += left - budget
             self.runner.progress += progress
-            left -= executed
-            if status != LEAVE:
+            self._set(current=0)
+            left = budget
+            if status in (TURN_OVER, IDLE):
                 return True
             left -= 1
-            if self._execute_one(warp, left):
+            self.step(warp)
+            if self.ops.yielded or (left <= 0 and (exact or self.ops.moved)) or not warp.runnable:
                 return True
-            self._refresh_allocations()
 
     def lanes_moved(self) -> None:
         """Lanes may stand where no turn ends."""
-        self._stopped_anywhere = True
+        self._set(stray=1)
 
-    def _others_stand_at_joins(self, warp: Warp) -> bool:
-        """Whether the lanes that go next can meet others only where native code looks for them."""
-        others = warp.runnable & ~next_group(warp)
-        return not others or set(warp.pc[lanes_of(others)].tolist()) <= warp.cta.grid.program.joins
+    def run_ready(self) -> bool:
+        """Run turns of the queue natively until somebody wants to look; False if nothing was done."""
+        runner = self.runner
+        if (
+            runner.turn is not None
+            or runner.turns is not None
+            or runner.launches.new_work
+            or not len(runner.ready)
+            or type(runner.schedule) is not RoundRobin
+            or runner.events.wants is not Events.NONE
+        ):
+            return False
+        self._refresh_allocations()
+        limits = runner.limits
+        most = NEVER if limits.max_instructions is None else limits.max_instructions
+        pause = runner.time + self._stretch
+        self._set(limit=most, hang_after=limits.hang_after, quantum=runner.schedule.quantum, pause=pause, current=0)
+        start = time.perf_counter()
+        while True:
+            status = self._call()
+            if status != NEEDS_BLOCK:
+                break
+            self._make_block(self._get("current"))
+            self._set(current=0)
+        taken = time.perf_counter() - start
+        if taken > 2 * STRETCH_SECONDS or (taken < STRETCH_SECONDS / 2 and runner.time >= pause):
+            self._stretch = max(1 << 14, int(self._stretch * STRETCH_SECONDS / max(taken, 1e-3)))
+        self._after(status)
+        return status != EMPTY
 
-    def _execute_one(self, warp: Warp, left: int) -> bool:
-        """The instruction that native code left; whether the turn is over."""
-        native = self.program(warp.cta.grid.program)
-        pc, group = int(warp.context.start_pc[0]), int(warp.context.taken[0])
-        barrier = native.barriers.get(pc)
-        if barrier is not None:
-            self.ops.bind(warp, group, native.program.instructions[pc])
-            self._stepping, self._passed = warp, 0
-            self.runner.arrive(self.ops, *barrier, lanes_of(group), True, None)
-            self._count(warp)
-            return not warp.runnable
-        if pc in native.exits and group == warp.live and not warp.depth.any():
-            warp.live = 0
-            self.runner.lanes_exited(warp)
-            self._count(warp)
-            warp.run_length = 0
-            return True
-        self.step(warp)
-        return self.ops.yielded or (left <= 0 and bool(self.ops.moved)) or not warp.runnable
+    def _call(self) -> int:
+        """Native code with the runner's counters."""
+        runner = self.runner
+        self._set(
+            time=runner.time, progress=runner.progress, last_progress=runner.last_progress, idle=runner.idle,
+            turn_start=runner.turn_start,
+        )  # fmt: skip
+        try:
+            return int(self._library.run_ready(self._address))
+        finally:
+            runner.time, runner.progress = self._get("time"), self._get("progress")
+            runner.last_progress, runner.idle = self._get("last_progress"), self._get("idle")
+            runner.turn_start = self._get("turn_start")
 
-    def _count(self, warp: Warp) -> None:
-        warp.executed += 1
-        warp.run_length += 1
-        self.runner.time += 1
+    def _make_block(self, entry: int) -> None:
+        """The CTA of a warp begins, and native code has no block for it or cannot fill it."""
+        cta = self.runner.cta_at(entry)
+        if cta.grid.config.cluster is None:
+            cta.grid.grow()
+        else:
+            assert cta.block is not None
 
-    def resume(self, warp: Warp, lanes: int) -> None:
-        """As the reference does; warps that stand at a plain barrier as one go on at once."""
-        where = lanes_of(lanes)
-        pcs = warp.pc[where]
-        instruction = warp.cta.grid.program.instructions[int(pcs[0])]
-        if instruction.variant.entry.resume is not None or not (pcs == pcs[0]).all():
-            super().resume(warp, lanes)
-            return
-        warp.waiting &= ~lanes
-        if warp is self._stepping:
-            self._passed |= lanes
-        warp.pc[where] += 1
+    def _after(self, status: int) -> None:
+        """Do what native code has returned for."""
+        runner, entry = self.runner, self._get("current")
+        self._set(current=0)
+        if status in (LEAVE, LIMIT):
+            runner.take_up(Pick(runner.warp_at(entry), self._get("left"), exact=False))
+            if status == LIMIT:
+                runner.require_time()
+        elif status == RETIRE:
+            runner.launches.retire(runner.warp_at(entry).cta)
+            runner.watch_progress()
+        elif status == ENDED:
+            runner.launches.start_work()
+            runner.watch_progress()
+        elif status == HANG:
+            raise runner.faults.hang(list(runner.ready), runner.idle)
 
     def _refresh_allocations(self) -> None:
         """The allocation table of native code, after allocations have changed."""
@@ -200,10 +212,11 @@ class NativeEngine(ReferenceEngine):
         self._epoch = memory.epoch
         entries = [(a.base, a.end, a.read_only, 0) for a in memory.allocations()]
         self._table = np.array(entries, ALLOCATION)
-        fields = self._globals[0]
-        fields["memory"] = memory.bytes.ctypes.data - m.DEVICE_BASE
-        fields["dirty"] = memory.dirty.ctypes.data - (m.DEVICE_BASE >> m.PAGE_SHIFT)
-        fields["table"] = self._table.ctypes.data
-        fields["count"] = len(entries)
+        self._set(
+            memory=memory.bytes.ctypes.data - m.DEVICE_BASE,
+            dirty=memory.dirty.ctypes.data - (m.DEVICE_BASE >> m.PAGE_SHIFT),
+            table=self._table.ctypes.data,
+            count=len(entries),
+        )
         for native in self._programs.values():
             native.forget_allocations()

@@ -28,10 +28,13 @@ class Library:
         self._target = target_name(features)
         self._code: list[LoadedCode] = []
         self.runtime: dict[str, int] = {}
-        runtime = self._load(cache.key_of(["runtime", self._target]), lambda: (list(FUNCTIONS), runtime_text()))
+        key = cache.key_of(["runtime", self._target])
+        runtime = self._load(key, lambda: (list(FUNCTIONS), runtime_text()))
         self.runtime = dict(zip(FUNCTIONS, runtime, strict=True))
-        form = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
-        self.dispatch = form(self.runtime["dispatch"])
+        word, address = ctypes.c_int64, ctypes.c_void_p
+        self.run_turn = ctypes.CFUNCTYPE(word, address, address, word, word)(self.runtime["run_turn_of"])
+        self.run_ready = ctypes.CFUNCTYPE(word, address)(self.runtime["run_ready_of"])
+        self.place_all = ctypes.CFUNCTYPE(None, address, address)(self.runtime["place_all_of"])
         self._handlers: dict[tuple[HandlerKey, str], int] = {}
 
     def compile(self, wanted: Wanted) -> None:

@@ -96,10 +96,11 @@ class NativeProgram:
         self.map = np.zeros(len(bound) + 1, np.uint64)
         self.empty = np.array(EMPTY, np.uint64)
         self._empty_address = self.empty.ctypes.data
+        self.joins = np.zeros(len(bound) + 9, np.uint8)
+        self.joins[list(joins)] = 1
+        self.barriers = dict(self._constant_barriers())
         self._fill(bound, library)
         self.row_bytes = self._end
-        self.barriers = dict(self._constant_barriers())
-        self.exits = {i.pc for i in program.instructions if i.guard is None and i.opcode in ("ret", "exit")}
 
     # --- binding -------------------------------------------------------------------------------------
 
@@ -235,12 +236,27 @@ class NativeProgram:
                 before = self._record(places[pc] - 1)
                 before[0:16].view(np.uint64)[:] = library.runtime["join_full"], library.runtime["join_part"]
                 before[40:44].view(np.int32)[0] = pc
+            if self._fill_scheduled(RECORD_BYTES * places[pc], instruction, library):
+                continue
             if found is None:
                 LAYOUT.pack_into(self.records.data, RECORD_BYTES * places[pc], leave, leave, *[0] * 6, pc, 0, 0, 0)
             else:
                 self._fill_one(RECORD_BYTES * places[pc], instruction, found, library)
         end = self._record(at)
         end[0:16].view(np.uint64)[:] = leave
+
+    def _fill_scheduled(self, at: int, instruction: Instruction, library: Library) -> bool:
+        """A barrier with constants or an exit, which the scheduler does itself; whether it is one."""
+        opcode, guard, rows = instruction.opcode, instruction.guard, (0, 0)
+        if instruction.pc in self.barriers:
+            name, rows = "barrier", self.barriers[instruction.pc]
+        elif opcode == "exit" or (opcode == "ret" and instruction.function is self.program.entry):
+            name = "exit_all" if guard is None else "exit_unless" if instruction.guard_negated else "exit_where"
+        else:
+            return False
+        handler, row = library.runtime[name], 0 if guard is None else guard.offset
+        LAYOUT.pack_into(self.records.data, at, handler, handler, *rows, 0, 0, 0, 0, instruction.pc, row, 0, 0)
+        return True
 
     def _record(self, number: int) -> Bytes:
         return self.records[RECORD_BYTES * number : RECORD_BYTES * (number + 1)]

@@ -26,6 +26,8 @@ from emulator.ptx_types import TYPES
 
 if TYPE_CHECKING:
     from emulator.engines.run import Runner
+    from emulator.machine.device import DeviceState
+    from emulator.machine.grid import Grid
 
 U32 = TYPES["u32"]
 
@@ -55,8 +57,19 @@ class ReferenceEngine:
     def prepare_program(self, program: Program) -> None:
         """Before the first CTA of a launch."""
 
+    def prepare_grid(self, grid: Grid) -> None:
+        """Before the first CTA of a launch: its template is the engine's to complete."""
+
+    def place(self, device: DeviceState, grid: Grid) -> bool:
+        """Place CTAs on the device's SMs until there is no room; False if it is not done here."""
+        return False
+
+    def run_ready(self) -> bool:
+        """Run many turns at once; False if they have to be run one by one."""
+        return False
+
     def prepare_cta(self, cta: Cta) -> None:
-        """Before a CTA runs."""
+        """A CTA has a block that is a copy of the template."""
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """Execute a turn of `count` instructions, or one instruction of it; whether the turn is over."""

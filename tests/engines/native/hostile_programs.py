@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +18,10 @@ import numpy.typing as npt
 
 from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.errors import KernelFault
+from emulator.machine import blocks
 from emulator.machine import memory as m
-from emulator.machine.cta import Cta
+from emulator.machine.blocks import BlockLayout, Pool
 from emulator.machine.grid import Grid
-from emulator.machine.warp import Warp
 from tests.engines.native.random_instructions import MARGIN, REGIONS, Forms, Pools, Writer, kernel, module, registers
 from tests.engines.native.random_programs import HEAP, PRINTF
 
@@ -194,6 +195,7 @@ class Canaries:
 
     def __init__(self) -> None:
         self.places: list[tuple[str, npt.NDArray[np.uint8], int]] = []
+        self.pools: list[Pool] = []
         self.host = np.full(GUARD, CANARY, np.uint8)
 
     def around(self, name: str, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -206,7 +208,7 @@ class Canaries:
 
     def harmed(self) -> list[str]:
         """Whose guards are not what they were."""
-        found = []
+        found = [f"what lies beside {name}" for pool in self.pools for name in _broken_gaps(pool)]
         for name, raw, size in self.places:
             start = GUARD + (-(raw.ctypes.data + GUARD) % 64)
             if (raw[:start] != CANARY).any() or (raw[start + size :] != CANARY).any():
@@ -215,24 +217,46 @@ class Canaries:
 
     def install(self) -> None:
         """Have shared memory, stacks, registers and parameters of all launches from now on between guards."""
-        make_cta, make_warp, make_grid = Cta.__init__, Warp.__init__, Grid.__post_init__
+        make_pool, make_grid, make_template = Pool.__init__, Grid.__post_init__, Grid.__dict__["template"].func
+        blocks.GAP = GUARD
 
-        def cta(this: Cta, *arguments: Any) -> None:
-            make_cta(this, *arguments)
-            this.shared = self.around("shared memory", this.shared)
-
-        def warp(this: Warp, *arguments: Any) -> None:
-            make_warp(this, *arguments)
-            live, turn = this.live, this.turn
-            this.state, this.local = self.around("registers", this.state), self.around("a stack", this.local)
-            this._map_views()
-            assert (this.live, this.turn) == (live, turn)
+        def pool(this: Pool, layout: BlockLayout) -> None:
+            make_pool(this, layout)
+            self.pools.append(this)
 
         def grid(this: Grid) -> None:
             make_grid(this)
             this.parameters = self.around("parameters", this.parameters)
 
-        Cta.__init__, Warp.__init__, Grid.__post_init__ = cta, warp, grid  # type: ignore[method-assign, assignment]
+        def template(this: Grid) -> npt.NDArray[np.uint8]:
+            block: npt.NDArray[np.uint8] = make_template(this)
+            for _, start in _gaps(this.layout):
+                assert not block[start : start + GUARD].any()
+                block[start : start + GUARD] = CANARY
+            return block
+
+        Pool.__init__, Grid.__post_init__ = pool, grid  # type: ignore[method-assign]
+        Grid.__dict__["template"].func = template
+
+
+def _gaps(layout: BlockLayout) -> Iterator[tuple[str, int]]:
+    """(what stands before it, its start) of every gap of a block."""
+    yield "barriers", layout.shared_at - GUARD
+    yield "shared memory", layout.warps_at - GUARD
+    for index in range(layout.warps):
+        start = layout.warps_at + index * layout.warp_bytes
+        yield "registers", start + layout.local_at - GUARD
+        yield "a stack", start + layout.warp_bytes - GUARD
+
+
+def _broken_gaps(pool: Pool) -> Iterator[str]:
+    """What stands before the guards that are not what they were; a block that nobody has had yet has none."""
+    for address in pool.addresses:
+        block = pool.block(address)
+        if block[16:24].any():  # the launch whose template it is a copy of
+            for name, start in _gaps(pool.layout):
+                if (block[start : start + GUARD] != CANARY).any():
+                    yield name
 
 
 def run(chosen: HostileProgram, engine: str, canaries: Canaries) -> tuple[dict[str, Any], list[str]]:
@@ -306,6 +330,7 @@ def wrong_with(seed: int, canaries: Canaries) -> list[str]:
     problems: list[str] = []
     for engine in ("reference", "native"):
         canaries.places.clear()
+        canaries.pools.clear()
         result, harmed = run(chosen, engine, canaries)
         problems += [f"{engine} changed {name}" for name in harmed]
         outcomes.append(result)

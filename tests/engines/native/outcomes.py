@@ -121,7 +121,9 @@ class Run:
         memory = {f"{a.name} at {a.base:#x}": runner.memory.view(a.base, a.size).tobytes()
                   for a in runner.memory.allocations()}  # fmt: skip
         turns = list(runner.turns or ())
-        return Outcome(memory, runner.time, turns, runner._launches, "".join(self.printed), self.fault, self._warps())
+        return Outcome(
+            memory, runner.time, turns, runner.launches.count, "".join(self.printed), self.fault, self._warps()
+        )
 
     def _warps(self) -> dict[str, bytes]:
         """The bytes of every resident warp without the rows of an engine's constants, stacks and shared memory."""

@@ -1,0 +1,119 @@
+"""What native code needs in the block of a CTA: contexts, and rows for constants and special registers.
+
+The template of a launch holds all of it that is the same in every CTA; the rows that differ are listed for native code.
+In a launch with clusters Python writes those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emulator.engines.native.context import CONTEXT
+from emulator.engines.native.records import ConstantRow, NativeProgram
+from emulator.engines.reference.operands import constant_row
+from emulator.machine import memory as m
+from emulator.machine.cta import Cta
+from emulator.machine.layout import Bytes
+from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES, Warp
+from emulator.program.operands import Special
+from emulator.ptx_types import Dim3
+
+if TYPE_CHECKING:
+    from emulator.engines.native.engine import NativeEngine
+    from emulator.machine.grid import Grid
+
+SM = 3  # in the list of rows: 0 to 2 for the components of the CTA's index
+NO_ROW = -1
+
+
+@dataclass
+class FirstCta:
+    """Stands for the CTAs of a launch while its template is made."""
+
+    grid: Grid
+    index: Dim3 = Dim3(0, 0, 0)
+    sm: int = 0
+    rank: int = 0
+    linear: int = 0
+
+
+def complete_template(engine: NativeEngine, grid: Grid) -> None:
+    """Add contexts and rows to the template of a launch, and tell native code what is where."""
+    native, layout = engine.program(grid.program), grid.layout
+    first: Any = FirstCta(grid)
+    varying = []
+    for index in range(layout.warps):
+        start = layout.warps_at + index * layout.warp_bytes
+        raw = grid.template[start : start + layout.warp_bytes]
+        warp = Warp(first, index, raw, layout)
+        _fill_context(engine, warp, native, index)
+        for row in native.constants.values():
+            if index and row.level != "warp":
+                _copy_row(grid, row, index)
+            else:
+                _fill_row(engine, warp, row)
+            if not index and _source(row) != NO_ROW:
+                varying.append((row.offset, row.type.bytes, _source(row), 0))
+    grid.rows = np.array(varying, np.int32).reshape(-1, 4)
+    fields = grid.fields
+    fields["template"], fields["rows"] = grid.template.ctypes.data, grid.rows.ctypes.data
+    fields["row_count"] = len(varying) if grid.config.cluster is None else NO_ROW
+    fields["shared_bytes"] = -(-layout.shared_bytes // 64) * 64
+    for name in ("barrier_bytes", "shared_at", "warps_at", "warp_bytes", "warps", "register_bytes"):
+        fields[name] = getattr(layout, name)
+    fields["block_bytes"], fields["local_at"] = layout.size, layout.local_at
+    fields["local_bytes"] = 32 * layout.stack_bytes
+    fields["width"], fields["height"] = grid.config.grid.x, grid.config.grid.y
+
+
+def complete_block(engine: NativeEngine, cta: Cta) -> None:
+    """Addresses and rows of a block that Python has copied from the template."""
+    rows = [row for row in engine.program(cta.grid.program).constants.values() if row.level == "cta"]
+    for warp in cta.warps:
+        context = warp.context[: CONTEXT.itemsize].view(CONTEXT)
+        context["shared"], context["local"] = cta.shared.ctypes.data, warp.local.ctypes.data
+        context["block"] = cta.block.ctypes.data
+        context["shared_origin"] = (cta.rank << m.CLUSTER_SHIFT) + m.SHARED_BASE
+        for row in rows:
+            _fill_row(engine, warp, row)
+
+
+def _fill_context(engine: NativeEngine, warp: Warp, native: NativeProgram, index: int) -> None:
+    grid = warp.cta.grid
+    context = warp.context[: CONTEXT.itemsize].view(CONTEXT)
+    context["shared_size"], context["shared_origin"] = grid.layout.shared_bytes, m.SHARED_BASE
+    context["stack_bytes"] = warp.stack_bytes
+    context["params"], context["param_size"] = grid.parameters.ctypes.data, len(grid.parameters)
+    context["globals"], context["map"] = engine.run_address, native.map.ctypes.data
+    context["joins"], context["count"], context["index"] = native.joins.ctypes.data, len(native.map) - 1, index
+
+
+def _source(row: ConstantRow) -> int:
+    """Which of the numbers of a CTA a row holds; in a launch without clusters only these differ."""
+    place = row.place
+    if not isinstance(place, Special):
+        return NO_ROW
+    if place.name in ("ctaid", "clusterid") and place.component < SM:
+        return place.component
+    return SM if place.name == "smid" else NO_ROW
+
+
+def _fill_row(engine: NativeEngine, warp: Warp, row: ConstantRow) -> None:
+    engine.ops.bind(warp, 0, warp.cta.grid.program.instructions[0])
+    data = np.ascontiguousarray(constant_row(engine.ops, row.place, row.type)).view(np.uint8).ravel()
+    warp.rows[row.offset : row.offset + len(data)] = data
+
+
+def _copy_row(grid: Grid, row: ConstantRow, index: int) -> None:
+    """A row of the template's first warp for another one."""
+    layout, size = grid.layout, 32 * row.type.bytes
+    first = _row_at(grid.template, layout.warps_at, row, size)
+    _row_at(grid.template, layout.warps_at + index * layout.warp_bytes, row, size)[:] = first
+
+
+def _row_at(template: Bytes, warp: int, row: ConstantRow, size: int) -> Bytes:
+    start = warp + CONTEXT_BYTES + HEADER_BYTES + row.offset
+    return template[start : start + size]
