@@ -122,9 +122,14 @@ class Console:
     # --- where lines come from -----------------------------------------------------------------------
 
     def script(self, lines: Iterable[str], *, echo: bool = False) -> bool:
-        """Do lines in order; whether to go on after them.  echo: show them as if they were typed."""
+        """Do lines in order; whether to go on after them.
+
+        echo: show them as if they were typed; then an empty one repeats a step.
+        """
         for line in lines:
             text = line.rstrip("\n")
+            if not echo and not text.strip():
+                continue
             if echo and not text.rstrip().endswith("--json"):
                 self.show([f"{PROMPT}{text}".rstrip()])
             if not self.execute(text):
