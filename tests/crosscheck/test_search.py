@@ -10,7 +10,9 @@ import pytest
 from emulator.crosscheck import trace
 from emulator.crosscheck import verdict as v
 from emulator.crosscheck.backend import EmulatorBackend
+from emulator.crosscheck.canonical import canonical
 from emulator.crosscheck.check import CrossCheck, Report
+from emulator.crosscheck.instrument import instrument
 from emulator.crosscheck.job import Job, run
 from emulator.crosscheck.stand_in import Lie, StandIn
 from emulator.crosscheck.taint import find_taint
@@ -179,3 +181,65 @@ def test_results_inside_of_functions() -> None:
     assert report.finding.instruction.pc == lie.pc
     assert report.finding.difference.lane == 9
     assert report.verdict.word == v.EMULATOR_BUG
+
+
+HAND_OVER = """
+    .shared .align 4 .u32 flag;
+    .shared .align 4 .f32 value[32];
+    mov.u32 %r1, value;
+    and.b32 %r2, %thread, 31;
+    shl.b32 %r2, %r2, 2;
+    add.u32 %r1, %r1, %r2;
+    mov.u32 %r5, flag;
+    setp.ge.u32 %p1, %thread, 32;
+@%p1 bra PRODUCE;
+WAIT:
+    ld.volatile.shared.u32 %r3, [%r5];
+    setp.lt.u32 %p2, %r3, 32;
+@%p2 bra WAIT;
+    ld.volatile.shared.f32 %f1, [%r1];
+    add.rn.f32 %f2, %f1, 0f3F800000;
+    st.global.f32 [%mine], %f2;
+    bra DONE;
+PRODUCE:
+    ld.global.f32 %f3, [%mine];
+    mul.rn.f32 %f4, %f3, 0f40400000;
+    st.volatile.shared.f32 [%r1], %f4;
+    membar.cta;
+    atom.shared.add.u32 %r4, [%r5], 1;
+DONE:
+"""
+
+
+def test_how_often_a_waiting_loop_turns_is_no_difference() -> None:
+    job = kernels.job(HAND_OVER)
+    found = no_differences(job, [(0, 0), (0, 1)])
+    assert found == []
+    lie = Lie("k", kernels.pc_of(job, "mul.rn"), 5, 0, 35, 0)
+    gpu = StandIn([lie], schedule="random:5")
+    report = CrossCheck(EmulatorBackend(), gpu).run(job)
+    assert report.finding is not None
+    assert report.finding.instruction.pc == lie.pc
+    assert [(cta, warp) for cta, warp, _ in report.searches] == [(0, 0), (0, 1)]
+
+
+def no_differences(job: Job, warps: list[tuple[int, int]]) -> list[object]:
+    """What the search finds in right results under another order of warps."""
+    emulator, other = EmulatorBackend(), StandIn(schedule="random:3")
+    plain = job.with_text(canonical(job.ptx))
+    taint = find_taint(kernels.program_of(plain))
+    traced = instrument(plain.ptx, job.name, job.kernel, taint)
+    ours, addresses = run(emulator, plain)
+    theirs, _ = run(other, plain, addresses)
+    searches = [
+        trace.search(emulator, other, plain, traced, (addresses, addresses), warp, (ours, theirs)) for warp in warps
+    ]
+    return [search for search in searches if search.first is not None or search.perturbed]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["moe/ring_of_stages", "05_atomics/histogram", "04_warp/ballot_compaction", REAL])
+def test_another_order_of_warps_is_no_difference(name: str) -> None:
+    job = kernels.sample(name)
+    warps = [(cta, warp) for cta in range(1) for warp in range(-(-job.shape.block.count // 32))]
+    assert no_differences(job, warps) == []
