@@ -99,14 +99,14 @@ def _numbers(standing: Standing, wanted: Callable[[Row], Row], name: str) -> str
     """`%f4 is NaN in lanes 3, 5`."""
     for register, kind in _float_results(standing.warp.cta.grid.program).get(standing.pc, ()):
         row = row_of(standing.warp.state, register).view(dtype_of(kind))
-        lanes = mask_of(wanted(row)) & _executed(standing)
+        lanes = mask_of(wanted(row)) & executed_lanes(standing)
         if lanes:
             numbers = lane_numbers(lanes)
             return f"{register.name} is {name} in lane{'s' * (len(numbers) > 1)} {lane_ranges(numbers)}"
     return ""
 
 
-def _executed(standing: Standing) -> int:
+def executed_lanes(standing: Standing) -> int:
     """The lanes whose guard held."""
     guard = standing.instruction.guard
     if guard is None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from emulator.debugger.causes import last_write
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.inputs import inputs_of
 from emulator.debugger.motor import standing_of
@@ -13,7 +14,7 @@ from emulator.debugger.recording import Past, Records, excursion, go
 from emulator.debugger.session import Session
 from emulator.debugger.targets import register_target
 from emulator.debugger.values import row_of
-from emulator.debugger.writers import MOST_LOOKED_AT, last_write
+from emulator.debugger.writers import MOST_LOOKED_AT
 from emulator.engines.schedule import WarpKey, key_of
 from emulator.machine.warp import Warp
 from emulator.program import Instruction

@@ -1,44 +1,23 @@
-"""Who wrote a register or a byte last, and what a written value was made of.
-
-The past is executed again in stretches, backwards, and every instruction and access in them is looked at: what is found
-is exact, a write of the same value included.
-"""
+"""Which instructions read and write a register, and which accesses touch some bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from emulator.debugger.changes import Change, changes_of
-from emulator.debugger.inputs import inputs_of
-from emulator.debugger.recording import Past, Records, excursion, go
+from emulator.debugger.recording import Records
 from emulator.debugger.session import Session
-from emulator.debugger.targets import MemoryTarget, RegisterTarget, Target
+from emulator.debugger.targets import MemoryTarget, RegisterTarget
 from emulator.engines.schedule import WarpKey
 from emulator.machine import memory as m
 from emulator.program import Instruction, Program
 from emulator.program.operands import Callee, CallList, Elements, Memory, Operand, Packed, Register, Storage
 
 Flags = npt.NDArray[np.bool_]
-MOST_LOOKED_AT = 300_000  # warp instructions that a search executes again
-
-
-@dataclass(frozen=True)
-class Write:
-    """A write: by an instruction of a lane, or by the user (change)."""
-
-    time: int
-    key: WarpKey
-    pc: int
-    lane: int
-    change: Change | None = None
-
-
-# --- who writes what --------------------------------------------------------------------------------
+MOST_LOOKED_AT = 20_000  # warp instructions that a search executes again
 
 
 def registers_in(operand: Operand | Storage | None) -> Iterator[Register]:
@@ -150,45 +129,6 @@ def _rank(session: Session, target: MemoryTarget) -> int:
     return warp.cta.rank if warp is not None else 0
 
 
-# --- the last writer --------------------------------------------------------------------------------
-
-
-def last_write(past: Past, target: Target, before: int, most: int = MOST_LOOKED_AT) -> Write | None:
-    """The last write to a target before a time; None if there is none in the stretches looked at."""
-    change = max(changes_of(past.session, target, before), key=lambda change: change.time, default=None)
-    for instructions, accesses in past.stretches(most):
-        found = _last_in(past.session, target, before, instructions, accesses)
-        if found is not None and (change is None or change.time <= found.time):
-            return found
-        if change is not None and len(instructions) and change.time >= int(instructions["time"][0]):
-            break
-    if change is not None:
-        return Write(change.time, change.key, -1, 0, change)
-    return None
-
-
-def _last_in(session: Session, target: Target, before: int, instructions: Records, accesses: Records) -> Write | None:
-    if isinstance(target, MemoryTarget):
-        hits = access_hits(session, target, accesses[accesses["time"] < before])
-        if not len(hits):
-            return None
-        last = hits[-1]
-        return Write(int(last["time"]), _key(last), int(last["pc"]), int(last["lane"]))
-    program = program_of(session, target.key)
-    if program is None:
-        return None
-    hits = register_hits(target, program, instructions[instructions["time"] < before])
-    if not len(hits):
-        return None
-    last = hits[-1]
-    lanes = int(last["lanes"]) & target.lanes
-    return Write(int(last["time"]), _key(last), int(last["pc"]), (lanes & -lanes).bit_length() - 1)
-
-
-def _key(record: np.void) -> WarpKey:
-    return int(record["grid"]), int(record["cta"]), int(record["warp"])
-
-
 def program_of(session: Session, key: WarpKey) -> Program | None:
     """The program that a warp runs or ran."""
     for device in session.runner.devices:
@@ -197,53 +137,3 @@ def program_of(session: Session, key: WarpKey) -> Program | None:
                 program: Program = grid.program
                 return program
     return session.programs[0] if len(session.programs) == 1 else None
-
-
-@dataclass
-class Cause:
-    """A value and where it came from.  write: None where none was found; complete: the whole past was looked at."""
-
-    target: Target
-    lane: int
-    value: str
-    write: Write | None
-    instruction: Instruction | None = None
-    inputs: list[Cause] = field(default_factory=list)
-    complete: bool = True
-
-
-def trace(session: Session, target: Target, lane: int, hops: int) -> Cause:
-    """The last writer of a target, the inputs of that instruction with their writers, and so on."""
-    now = session.timeline.now
-    raw = target.bytes_of(session)
-    value = target.show(raw, lane) if raw is not None else "?"
-    with excursion(session):
-        past = Past(session, now)
-        return _cause(past, target, lane, value, now, hops)
-
-
-def _cause(past: Past, target: Target, lane: int, value: str, before: int, hops: int) -> Cause:
-    session = past.session
-    one = _narrowed(target, lane)
-    write = last_write(past, one, before)
-    cause = Cause(one, lane, value, write, complete=past.begin == 0)
-    if write is None or write.change is not None:
-        return cause
-    go(session.timeline, write.time)
-    warp = session.timeline.warp(write.key)
-    if warp is None:
-        return cause
-    cause.instruction = warp.cta.grid.program.instructions[write.pc]
-    if hops > 0:
-        for source, source_lane, shown in inputs_of(session, warp, cause.instruction, write.lane):
-            cause.inputs.append(_cause(past, source, source_lane, shown, write.time, hops - 1))
-    return cause
-
-
-def _narrowed(target: Target, lane: int) -> Target:
-    """A register in one lane."""
-    if not isinstance(target, RegisterTarget):
-        return target
-    return RegisterTarget(
-        f"{target.register.name}@{lane}", target.key, target.register, 1 << lane, target.kind, target.base
-    )

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emulator.debugger.causes import Write
 from emulator.debugger.changes import changes_of
 from emulator.debugger.recording import Past, excursion, go
 from emulator.debugger.session import Session
 from emulator.debugger.targets import MemoryTarget, Target, copied
 from emulator.debugger.values import State
-from emulator.debugger.writers import MOST_LOOKED_AT, Write, access_hits, program_of, register_hits
+from emulator.debugger.writers import MOST_LOOKED_AT, access_hits, program_of, register_hits
 from emulator.engines.schedule import WarpKey
 from emulator.program import Instruction
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from emulator.debugger import writes
+from emulator.debugger.causes import trace
 from emulator.debugger.commands.table import command
 from emulator.debugger.commands.words import number_of, registers
 from emulator.debugger.errors import DebuggerError
@@ -18,7 +19,7 @@ from emulator.debugger.recording import excursion, go
 from emulator.debugger.session import Session
 from emulator.debugger.targets import MemoryTarget, Target, target_of
 from emulator.debugger.values import Value
-from emulator.debugger.writers import trace
+from emulator.debugger.writers import MOST_LOOKED_AT
 from emulator.render import lane_ranges
 from emulator.render import lanes_of as lane_numbers
 
@@ -36,8 +37,9 @@ HOPS = 1
 def why(session: Session, text: str) -> Answer:
     """Who wrote a register or bytes last, with the inputs of that instruction; -n 3 follows them further.
 
-    why inactive says why a lane does not execute: its guard, a branch, an exit, a barrier. The past is
-    executed again, so a write of the same value is found too.
+    why inactive says why a lane does not execute: its guard, a branch, an exit, a barrier. The last 20,000
+    instructions are executed again one by one, so that a write of the same value is found too; farther back a
+    register's writers are found at full speed, and of memory the last change.
     (ptx) why %sum@5
     (ptx) why -n 3 out[17]
     (ptx) why inactive 20
@@ -83,7 +85,8 @@ def history(session: Session, text: str) -> Answer:
     entries, complete = writes.history(session, target, count)
     lines = [_history_line(session, target, entry) for entry in entries]
     if not entries:
-        lines = [f"nobody wrote {target.text}" + ("" if complete else " lately")]
+        far = f" in the last {MOST_LOOKED_AT:,} instructions; why finds an earlier one"
+        lines = [f"nobody wrote {target.text}" + ("" if complete else far)]
     return Answer(shorten(lines, hint="history -n 5 shows fewer"), [_history_row(target, one) for one in entries])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from emulator.debugger.causes import Cause
 from emulator.debugger.lines import WIDTH, Line, clip, paint
 from emulator.debugger.session import Session
 from emulator.debugger.targets import MemoryTarget, RegisterTarget, spoken
-from emulator.debugger.writers import Cause
 
 
 def tree(session: Session, cause: Cause) -> list[str]:
@@ -36,7 +36,7 @@ def _line(session: Session, head: str, cause: Cause) -> Line:
     if cause.instruction is None:
         return paint(head, f"event {write.time:,}")
     by = _by(session, cause)
-    start = f"{head}event {write.time:,}  line {cause.instruction.line}  "
+    start = f"{head}{'' if write.exact else 'last change: '}event {write.time:,}  line {cause.instruction.line}  "
     return paint(start, clip(cause.instruction.text.rstrip(";"), max(12, WIDTH - len(start) - len(by))), by)
 
 
