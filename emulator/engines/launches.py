@@ -22,7 +22,7 @@ class Launches:
         self.runner = runner
         self.count = 0
         self.new_work = False
-        self._pools: list[Pool] = []
+        self.pools: list[Pool] = []
 
     def enqueue(self, stream: Stream, work: Work) -> None:
         """Put work behind the stream's other work."""
@@ -68,12 +68,12 @@ class Launches:
     def _take_pool(self, grid: Grid) -> None:
         """Blocks that a launch that has ended has left, if there are any of the layout."""
         used = {id(running.pool) for device in self.runner.devices for running in device.grids if running is not grid}
-        self._pools = [pool for pool in self._pools if id(pool) not in used][-POOLS:]
-        for pool in self._pools:
+        self.pools = [pool for pool in self.pools if id(pool) not in used][-POOLS:]
+        for pool in self.pools:
             if pool.layout == grid.layout:
                 grid.adopt(pool)
                 return
-        self._pools.append(grid.pool)
+        self.pools.append(grid.pool)
 
     def note_alone(self) -> None:
         """Tell native code which launches have their device for themselves."""
