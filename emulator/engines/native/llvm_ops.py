@@ -260,7 +260,25 @@ class LaneText(WarpOps):
     # --- floats ------------------------------------------------------------------------------------
 
     def _canonical(self, result: Value, *operands: Value) -> Value:
-        """NaN results canonical; f64 keeps the first NaN operand, made quiet."""
+        """NaN results canonical; f64 keeps the first NaN operand, made quiet.
+
+        They are rare: what follows does not wait for the choice, only for a branch that is hardly ever taken.
+        """
+        kind = result.type
+        if kind.width == 16:
+            return self._chosen_nan(result, *operands)
+        low, high = self.halves(lane_type(kind), result.data)
+        either = self.emit(f"fcmp uno <16 x {lane_type(kind)}> {low}, {high}")
+        some = self.emit(f"icmp ne i16 {self.emit(f'bitcast <16 x i1> {either} to i16')}, 0")
+        start, rare, after = self.label(), self.label(), self.label()
+        self.lines += [f"  br label %{start}", f"{start}:", f"  br i1 {some}, label %{rare}, label %{after}"]
+        self.lines.append(f"{rare}:")
+        mended = self._chosen_nan(result, *operands)
+        end = self.block_end(after)
+        self.lines.append(f"{after}:")
+        return self.value(kind, f"phi {self._type(result)} [ {result.data}, %{start} ], [ {mended.data}, %{end} ]")
+
+    def _chosen_nan(self, result: Value, *operands: Value) -> Value:
         width, kind = result.type.width, result.type
         nan = self.view(self.const(TYPES[f"u{width}"], NAN[width]), kind)
         if width == 64:
