@@ -16,8 +16,9 @@ Data flows downwards, and nothing prints below the console:
     focus.py          device, grid, block, warp, lane, thread: coordinates and words for them
     expressions.py    `%r3@5 + 4*lane`: text -> 32 values     evaluate.py  values.py
     patterns.py       32 values -> `0x40 + 4*lane`
-    timeline.py       the history: snapshots, deeds of the user, which warp ran when; seek
+    timeline.py       the history: snapshots, deeds of the user, seek     turn_index.py  which warp ran when
     motor.py          the one place that asks the engines: run until a time, a place, a fault
+    native_places.py  the native engine that stops at places
 
 Where something new goes:
     a command         a function with @command in a file of commands/ (a new topic is named in commands/__init__.py)

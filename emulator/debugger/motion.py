@@ -164,7 +164,7 @@ def _execute(session: Session) -> Halted:
         return REACHED
     session.last = session.marked()
     if timeline.in_past:
-        when = timeline.index.next_from(timeline.now, session.focus.key)
+        when = timeline.next_from(timeline.now, session.focus.key)
         if when is not None and when < timeline.end:
             halted = timeline.run(when, session.watcher(places=False))
             return timeline.run(when + 1, session.watcher(places=False)) if halted.why == "time" else halted
@@ -278,7 +278,7 @@ def _reverse(session: Session, count: int, wanted: Callable[[], bool]) -> Stop:
     session.mark()
     timeline, key = session.timeline, session.focus.key
     upper, window = timeline.now, count
-    while times := timeline.index.times_before(upper, key, window):
+    while times := timeline.times_before(upper, key, window):
         matching = [when for when in times if _was(session, when) and wanted()]
         if session.timeline.motor.interrupted:
             return session.arrive("step", Halted("interrupted"))
@@ -287,7 +287,7 @@ def _reverse(session: Session, count: int, wanted: Callable[[], bool]) -> Stop:
             return session.arrive("step", REACHED)
         count -= len(matching)
         upper, window = times[0], max(4 * window, WINDOW)
-    timeline.seek(timeline.index.next_from(0, key) or 0)
+    timeline.seek(timeline.next_from(0, key) or 0)
     return session.arrive("history", REACHED, "the first instruction of this warp")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from emulator.engines.divergence import next_group
 from emulator.engines.run import Runner
-from emulator.engines.schedule import WarpKey, key_of
+from emulator.engines.schedule import QUANTUM, WarpKey, key_of
 from emulator.errors import KernelFault
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction, Program
@@ -144,14 +144,26 @@ def longest_run(program: Program) -> int:
     return min(4 * max(gaps), 2 * len(program.instructions)) + 32
 
 
-class Motor:
-    """Runs a runner forward and notes in `ran` who ran when."""
+def _part(left: int, most: int, over: int) -> int | None:
+    """How much of a turn may run before a time in `most` instructions: all of it (None), a part, or nothing (0)."""
+    if most > left + over:
+        return None
+    return most if most <= left else max(0, left - 1)
 
-    def __init__(self, runner: Runner, ran: Callable[[int, WarpKey], None]) -> None:
+
+class Motor:
+    """Runs a runner forward and notes in `ran` who ran when, in `freed` from when on that is not known.
+
+    by_turns: always know it.
+    """
+
+    def __init__(self, runner: Runner, ran: Callable[[int, WarpKey], None], freed: Callable[[int], None]) -> None:
         self.runner = runner
         self.interrupted = False
+        self.by_turns = False
         self._ran = ran
-        self._since = 0
+        self._freed = freed
+        self.since = 0
         self._stopping = _stopping_engine(runner)
 
     def next(self) -> Standing | None:
@@ -173,7 +185,7 @@ class Motor:
                     return Halted("pause")
                 if self._may_run_turns(watcher) and self._whole_turns(until, pause, watcher):
                     if watcher.glance is not None and watcher.glance.differs():
-                        return Halted("turn", since=self._since)
+                        return Halted("turn", since=self.since)
                     reached = self._reached()
                     if reached is not None:
                         return Halted("place", reached)
@@ -186,7 +198,7 @@ class Motor:
                     return halted
         except KernelFault as fault:
             if watcher.glance is not None and self._may_run_turns(watcher) and watcher.glance.differs():
-                return Halted("turn", since=self._since)
+                return Halted("turn", since=self.since)
             return Halted("fault", fault=fault)
         return Halted("time")
 
@@ -210,25 +222,40 @@ class Motor:
             self._stopping.unwatch()
 
     def _turns(self, until: int | None, pause: int | None, glance: Glance | None) -> bool:
-        """Whole turns, and a part of the last one, as long as they end before `until`; whether there was one.
+        """Whole turns, and a part of the last one, as long as they end by `until`; whether there was one.
 
-        glance: until something happens that is watched; the last turn then began at `_since`.
+        glance: until something happens that is watched; the last turn then began at `since`.
         """
         runner, ran, stopping = self.runner, self._ran, self._stopping
         start = time = runner.time
-        last = FOREVER if until is None else until - self._overrun()
+        last = FOREVER if until is None else until
         end = last if pause is None else min(last, pause)
+        over = self._overrun()
         while time < end and not self.interrupted:
+            if glance is None and self._freely(min(end, last - 2 * QUANTUM - over)):
+                time = runner.time
+                continue
             turn = runner.turn or runner.settle()
             if turn is None or (glance is not None and not glance.passes(turn.warp)):
                 break
+            part = _part(turn.instructions, last - time, over)
+            if part == 0:
+                break
             ran(time, key_of(turn.warp))
-            self._since = time
-            runner.run_turn(last - time)
+            self.since = time
+            runner.run_turn(part)
             time = runner.time
             if (stopping is not None and stopping.reached is not None) or (glance is not None and glance.differs()):
                 break
         return time > start or self._reached() is not None
+
+    def _freely(self, end: int) -> bool:
+        """Turns of all warps in native code, about to a time, which tells nobody who ran; whether there was one."""
+        runner, start = self.runner, self.runner.time
+        if self._stopping is None or self.by_turns or runner.turn is not None or start >= end:
+            return False
+        self._freed(start)
+        return self._stopping.run_freely(end - start) and runner.time > start
 
     def _overrun(self) -> int:
         """How many instructions a turn will hardly go on after its count, to the next control transfer."""

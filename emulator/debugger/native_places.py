@@ -46,6 +46,16 @@ class StoppingEngine(NativeEngine):
         """Stop nowhere; the records stay as they are."""
         self._stops = None
 
+    def run_freely(self, most: int) -> bool:
+        """Turns of all warps, up to about so many instructions; whether there were any."""
+        kept = self._stretch
+        self._stretch = min(kept, most)
+        try:
+            return self.run_ready()
+        finally:
+            if most < kept:
+                self._stretch = kept
+
     def _patch(self, program: Program, pcs: frozenset[int]) -> None:
         """Have the records of these pcs, and of no others, leave native code."""
         native = self.program(program)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import process_time
 from typing import Protocol
 
 from emulator.debugger.motor import UNWATCHED, Halted, Motor, Watcher, standing_of
+from emulator.debugger.turn_index import TurnIndex
 from emulator.engines.run import Runner
 from emulator.engines.schedule import Schedule, WarpKey, key_of, schedule_of
 from emulator.engines.snapshots import Snapshot
@@ -25,6 +26,7 @@ RUN_A_SNAPSHOT = 25  # so many times the time that a snapshot takes passes befor
 MOST_SNAPSHOTS = 128
 MOST_BYTES = 1 << 30  # of all snapshots together
 AHEAD = ("fault", "place", "end")  # what lies behind a time that was reached
+EXPLORED = 1 << 16  # instructions whose turns are found out at once, at first
 NEAR = 256  # instructions: how far back from a visited moment another snapshot is kept
 
 
@@ -73,63 +75,6 @@ class Reschedule:
         return None
 
 
-@dataclass(eq=False)
-class TurnIndex:
-    """Which warp ran when: entry i is a stretch from starts[i] to the next start, or to `end`."""
-
-    starts: list[int] = field(default_factory=list)
-    keys: list[WarpKey] = field(default_factory=list)
-
-    def note(self, time: int, key: WarpKey) -> None:
-        """A warp runs from a time on, if that is not known."""
-        keys = self.keys
-        if keys:
-            if keys[-1] == key:
-                return
-            latest = self.starts[-1]
-            if time <= latest:
-                if time == latest:
-                    keys[-1] = key
-                return
-        self.starts.append(time)
-        keys.append(key)
-
-    def forget_from(self, time: int) -> None:
-        """Nothing is known from a time on."""
-        at = bisect.bisect_left(self.starts, time)
-        del self.starts[at:], self.keys[at:]
-
-    def times_before(self, time: int, key: WarpKey, count: int) -> list[int]:
-        """When a warp's last `count` instructions before a time were executed, the earliest first."""
-        found: list[int] = []
-        entry = bisect.bisect_left(self.starts, time) - 1
-        following = time
-        while entry >= 0 and len(found) < count:
-            if self.keys[entry] == key:
-                first = max(self.starts[entry], following - (count - len(found)))
-                found += range(following - 1, first - 1, -1)
-            following = self.starts[entry]
-            entry -= 1
-        return found[::-1]
-
-    def last_before(self, time: int, key: WarpKey) -> int | None:
-        """When a warp's last instruction before a time was executed."""
-        return next(iter(self.times_before(time, key, 1)), None)
-
-    def next_from(self, time: int, key: WarpKey) -> int | None:
-        """When a warp's first instruction at or after a time was executed."""
-        at = max(0, bisect.bisect_right(self.starts, time) - 1)
-        for entry in range(at, len(self.starts)):
-            if self.keys[entry] == key:
-                return max(time, self.starts[entry])
-        return None
-
-    def who(self, time: int) -> WarpKey | None:
-        """The warp that executed at a time."""
-        at = bisect.bisect_right(self.starts, time) - 1
-        return self.keys[at] if at >= 0 else None
-
-
 @dataclass(frozen=True, eq=False)
 class Kept:
     """A snapshot, the policy of its moment, and how many deeds had been done."""
@@ -151,7 +96,8 @@ class Timeline:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.index = TurnIndex()
-        self.motor = Motor(runner, self.index_turn)
+        self.motor = Motor(runner, self.index_turn, self._index_nobody)
+        self._notes: list[tuple[int, WarpKey]] | None = None
         self.deeds: list[Deed] = []
         self.end = runner.time
         self.fault: Halted | None = None
@@ -175,8 +121,49 @@ class Timeline:
 
     def index_turn(self, time: int, key: WarpKey) -> None:
         """Note who runs, where that is not known yet."""
-        if time >= self.end:
+        if self._notes is not None:
+            self._notes.append((time, key))
+        elif time >= self.end:
             self.index.note(time, key)
+
+    def _index_nobody(self, time: int) -> None:
+        if time >= self.end:
+            self.index.note(time, None)
+
+    def times_before(self, time: int, key: WarpKey, count: int) -> list[int]:
+        """When a warp's last `count` instructions before a time were executed, the earliest first; moves anywhere."""
+        part = EXPLORED
+        while (gap := self.index.gap_before(time, key, count)) is not None:
+            if self.motor.interrupted:
+                break
+            self._explore(max(gap[0], gap[1] - part), gap[1])
+            part *= 4
+        return self.index.times_before(time, key, count)
+
+    def next_from(self, time: int, key: WarpKey) -> int | None:
+        """When a warp's first instruction at or after a time was executed."""
+        here, part = self.now, EXPLORED
+        while (gap := self.index.gap_from(time, key, self.end)) is not None and gap[0] < gap[1]:
+            if self.motor.interrupted:
+                break
+            self._explore(gap[0], min(gap[1], gap[0] + part))
+            part *= 4
+        if self.now != here:
+            self.seek(here)
+        return self.index.next_from(time, key)
+
+    def _explore(self, first: int, last: int) -> None:
+        """Find out who ran in a stretch of the history, turn by turn."""
+        if first < self.now:
+            self._go_back_to(self._before(first))
+        self.run(first)
+        self._notes, self.motor.by_turns = [], True
+        try:
+            self.run(last)
+            if self._notes and not self.motor.interrupted:
+                self.index.fill(first, last, self.end, self._notes)
+        finally:
+            self._notes, self.motor.by_turns = None, False
 
     def warp(self, key: WarpKey) -> Warp | None:
         """A resident warp by its key; None before it starts and after its CTA has ended."""
@@ -233,12 +220,11 @@ class Timeline:
             bound = min((time for time in (until, self._next_deed()) if time is not None), default=None)
             halted = self.motor.run(bound, watcher, self._next_snapshot())
             if bound is not None and self.now > bound:
-                self._go_back_to(self._before(bound))
-                halted = self.run(bound, watcher.stepwise())
+                halted = self._look_closer(self.motor.since, bound, watcher)
                 if halted.why != "time":
-                    return halted
+                    return self._stopped(halted)
             elif halted.why == "turn":
-                halted = self._look_closer(halted.since, watcher)
+                halted = self._look_closer(halted.since, self.now, watcher)
                 if halted.why != "time":
                     return self._stopped(halted)
             elif halted.why == "pause":
@@ -250,9 +236,8 @@ class Timeline:
             if until is not None and self.now >= until and self._next_deed() != self.now:
                 return self._stopped(Halted("time"))
 
-    def _look_closer(self, since: int, watcher: Watcher) -> Halted:
-        """The turn that began at a time again, instruction by instruction."""
-        end = self.now
+    def _look_closer(self, since: int, end: int, watcher: Watcher) -> Halted:
+        """The turn that began at a time again, instruction by instruction, up to a time."""
         self.end = max(self.end, end)
         self._go_back_to(self._before(since))
         self.run(since)

@@ -152,7 +152,7 @@ class Runner:
     def run_turn(self, part: int | None = None) -> bool:
         """Run the turn in progress, or the next one, to its end; False when all work is done.
 
-        part: of a longer turn only so many instructions, and on to the next control transfer.
+        part: of a longer turn exactly so many instructions.
         """
         return self._run_turn(single=False, part=part)
 
@@ -200,7 +200,8 @@ class Runner:
         start = self.time
         try:
             count = left if most is None else min(left, max(0, most - start))
-            over = self._run_part(warp, min(count, part or count), left, exact=exact, single=single)
+            part = count if part is None else min(count, part)
+            over = self._run_part(warp, part, left, exact=exact or part < count, single=single)
         except TurnSuspended:
             over = False
         except KernelFault:

@@ -141,33 +141,34 @@ def blocks(session: Session) -> tuple[list[str], Rows]:
     """`info blocks`: the CTAs of the focused kernel, neighbours in one state together."""
     grid = session.cta.grid
     rows: Rows = []
-    for linear in range(grid.cta_count):
-        cta = grid.resident.get(linear)
-        state = "not started"
-        if cta is not None:
-            states = sorted({state_of(warp) for warp in cta.warps})
-            state = ", ".join(states[:3]) + (", ..." if len(states) > 3 else "")
-        elif linear < grid.next_cta:
-            state = "ended"
-        rows.append(
-            {
-                "block": linear,
-                "index": str(grid.config.grid.index(linear)),
-                "state": state,
-                "sm": cta.sm if cta else None,
-            }
-        )
+    for (state, sm), run in groupby(_block_states(grid), key=lambda item: item[2:]):
+        some = list(run)
+        rows.append({"first": some[0][0], "last": some[-1][1], "state": state, "sm": sm})
     lines = [
         f"{grid.name}: {grid.cta_count:,} blocks of {grid.config.block}",
         "   blocks                    SM   state",
     ]
-    for state, run in groupby(rows, key=lambda row: row["state"]):
-        some = list(run)
-        focus = "*" if any(row["block"] == session.cta.linear for row in some) else " "
-        name = some[0]["index"] + (f" .. {some[-1]['index']}" if len(some) > 1 else "")
-        sm = some[0]["sm"] if some[0]["sm"] is not None and len(some) == 1 else ""
-        lines.append(clip(f" {focus} {name:25} {sm:>3}   {state}"))
+    for row in rows:
+        first, last = (grid.config.grid.index(row[end]) for end in ("first", "last"))
+        focus = "*" if row["first"] <= session.cta.linear <= row["last"] else " "
+        name = f"{first}" if row["first"] == row["last"] else f"{first} .. {last}"
+        lines.append(clip(f" {focus} {name:25} {'' if row['sm'] is None else row['sm']:>3}   {row['state']}"))
     return lines, rows
+
+
+def _block_states(grid: Grid) -> Iterator[tuple[int, int, str, int | None]]:
+    """(first, last, state, SM) of the blocks of a grid in order; those without a state of their own as ranges."""
+    at = 0
+    for linear in [*sorted(grid.resident), grid.cta_count]:
+        for last, state in ((min(linear, grid.next_cta), "ended"), (linear, "not started")):
+            if at < last:
+                yield at, last - 1, state, None
+                at = last
+        if linear < grid.cta_count:
+            cta = grid.resident[linear]
+            states = sorted({state_of(warp) for warp in cta.warps})
+            yield linear, linear, ", ".join(states[:3]) + (", ..." if len(states) > 3 else ""), cta.sm
+            at = linear + 1
 
 
 def kernels(session: Session) -> tuple[list[str], Rows]:
