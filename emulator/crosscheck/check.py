@@ -22,7 +22,7 @@ from emulator.crosscheck.fusion import find_fused_pair
 from emulator.crosscheck.inputs import sources_at
 from emulator.crosscheck.instrument import LANES, instrument
 from emulator.crosscheck.job import Array, Job, run
-from emulator.crosscheck.taint import VALUE, find_taint
+from emulator.crosscheck.taint import STORES, VALUE, find_taint
 from emulator.crosscheck.trace import Difference, Search, nth_execution, search
 from emulator.crosscheck.verdict import Verdict
 from emulator.crosscheck.writers import Access, MemoryLog, log_of
@@ -101,7 +101,7 @@ class _Check:
         self.theirs, self.their_addresses = run(self.gpu, self.job, self.addresses)
         again, _ = run(self.gpu, self.job, self.addresses)
         self.taint = find_taint(self.program, pointers_differ=self.addresses != self.their_addresses)
-        self.excluded = self._excluded()
+        self.excluded = self._excluded(self.ours, self.theirs, again)
         self.report.outputs = self._compare(self.ours, self.theirs)
         unstable = self._compare(self.theirs, again)
         if any(not output.equal for output in unstable):
@@ -118,25 +118,21 @@ class _Check:
             found.append(compare(memory.name, mine, other, memory.tolerance, excluded))
         return found
 
-    def _excluded(self) -> list[Mask | None]:
-        """Elements that differ and that the emulator wrote from something that differs by nature."""
+    def _excluded(self, *runs: list[Array]) -> list[Mask | None]:
+        """Elements that the emulator wrote from something that differs by nature; None where there are none."""
+        stores = [i for i in self.program.instructions if i.variant.entry.mnemonic in STORES]
+        writers = {i.pc: known for i in stores if (known := self.taint.of(i)) is not None}
+        equal = all(len({array.tobytes() for array in arrays}) == 1 for arrays in zip(*runs, strict=True))
+        if equal or not writers:
+            return [None] * len(self.ours)
         masks: list[Mask | None] = []
-        for number, (mine, other) in enumerate(zip(self.ours, self.theirs, strict=True)):
-            differ = compare("", mine, other)
-            if differ.equal or not self.taint.registers:
-                masks.append(None)
-                continue
-            mask = np.zeros(mine.size, np.bool_)
-            mine_bytes, other_bytes = (np.frombuffer(array.tobytes(), np.uint8) for array in (mine, other))
-            pcs = self._access_log().writing_pcs(self.addresses[number], mine.nbytes)
-            for pc in np.unique(pcs[(mine_bytes != other_bytes) & (pcs >= 0)]):
-                writer = self.program.instructions[int(pc)]
-                known = self.taint.of(writer)
-                if known is not None:
-                    mask |= ((pcs == pc) & (mine_bytes != other_bytes)).reshape(mine.size, -1).any(axis=1)
-                    text = f"{self.job.buffers[number].name}, as line {writer.line} writes it: {known[1]}"
-                    self.report.excluded.append(text)
-            masks.append(mask)
+        for memory, address, mine in zip(self.job.buffers, self.addresses, self.ours, strict=True):
+            pcs = self._access_log().writing_pcs(address, mine.nbytes)
+            mask: Mask = np.any(np.isin(pcs, list(writers)).reshape(mine.size, mine.itemsize), axis=1)
+            masks.append(mask if mask.any() else None)
+            for pc in np.unique(pcs[np.isin(pcs, list(writers))]).tolist():
+                line, why = self.program.instructions[pc].line, writers[pc][1]
+                self.report.excluded.append(f"{memory.name}, as line {line} writes it: {why}")
         return masks
 
     def _access_log(self) -> MemoryLog:
@@ -218,6 +214,7 @@ class _Check:
             (self.addresses, self.their_addresses),
             warp,
             self.expected,
+            self.excluded,
         )
         self.report.searches.append((*warp, found))
         return found

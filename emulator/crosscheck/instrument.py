@@ -116,7 +116,7 @@ def instrument(ptx: str, name: str, kernel: str, taint: Taint) -> Instrumented:
             _instrument_body(function.node.body, by_node, taint, keys)
     items = list(module.items)
     at = next(n for n, item in enumerate(items) if not isinstance(item, (nodes.ModuleDirective, nodes.File)))
-    items.insert(at, nodes.Variable("global", "b64", CONFIG, align=16, dimensions=(4,)))
+    items.insert(at, nodes.Variable("global", "b64", CONFIG, linkage="visible", align=16, dimensions=(4,)))
     module.items[:] = items
     return Instrumented(print_module(module), keys)
 

@@ -28,6 +28,7 @@ _UNSTABLE = """
 """
 UNSTABLE = frozenset(_UNSTABLE.split())
 STRONG = frozenset({"volatile", "relaxed", "acquire", "mmio"})
+STORES = ("st", "red", "atom")
 WAITS = ("mbarrier.test_wait", "mbarrier.try_wait")
 LONGEST_SPIN = 64  # instructions of a loop that only waits
 
@@ -44,9 +45,20 @@ class Taint:
     spins: frozenset[int] = frozenset()
 
     def of(self, instruction: Instruction) -> tuple[str, str] | None:
-        """The taint of what an instruction writes; of a store, of what it stores."""
-        places = writes(instruction) or [register for register in reads(instruction) if register != instruction.guard]
+        """The taint of what an instruction writes; of a store or an atomic, of what it leaves in memory.
+
+        Where it does so counts too, if that is a matter of chance.
+        """
+        if instruction.variant.entry.mnemonic not in STORES:
+            places = writes(instruction)
+        else:
+            operands = [o for o in instruction.sources if not isinstance(o.place, Memory)]
+            places = [register for operand in operands for register in registers_of(operand.place)]
         found = [self.registers[register.offset] for register in places if register.offset in self.registers]
+        if instruction.variant.entry.mnemonic in STORES:
+            based = [place.base for place in _memories(instruction) if isinstance(place.base, Register)]
+            chance = [self.registers[r.offset] for r in based if r.offset in self.registers]
+            found += [known for known in chance if known[0] == VALUE]
         return min(found, key=lambda item: item[0] != VALUE, default=None)
 
     def compares(self, instruction: Instruction, result: Register) -> bool:

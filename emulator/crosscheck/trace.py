@@ -7,6 +7,7 @@ So N events take 1 + log(N) / log(CAPACITY) launches, which is never more than l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.crosscheck.backend import Backend
+from emulator.crosscheck.compare import Mask, compare
 from emulator.crosscheck.instrument import CONFIG, HEADER_BYTES, LANES, PARTS, RECORD_BYTES, Instrumented
 from emulator.crosscheck.job import Array, Job, Placed, place
 
@@ -140,10 +142,12 @@ def search(
     addresses: tuple[list[int], list[int]],
     warp: tuple[int, int],
     expected: tuple[list[Array], list[Array]],
+    excluded: Sequence[Mask | None] = (),
 ) -> Search:
     """Look for the first difference in each lane of (cta, warp).
 
     addresses and expected: where the buffers lie, and what the untraced launch left in them, emulator first.
+    excluded: elements of them that differ by nature.
     """
     traced = job.with_text(instrumented.ptx)
     events = max(trace(emulator, traced, addresses[0], warp, [NEVER] * LANES, NEVER).events)
@@ -156,7 +160,7 @@ def search(
         theirs = trace(gpu, traced, addresses[1], warp, first, stride)
         found.launches += 1
         for who, outputs, wanted in (("emulator", ours.outputs, expected[0]), ("GPU", theirs.outputs, expected[1])):
-            if [array.tobytes() for array in outputs] != [array.tobytes() for array in wanted]:
+            if _are_changed(outputs, wanted, excluded):
                 found.perturbed = f"storing intermediate results changed the outputs of the {who}"
                 return found
         places = [_first_record(ours, theirs, lane) if low[lane] < NEVER else None for lane in range(LANES)]
@@ -171,6 +175,12 @@ def search(
         if all(lane == NEVER for lane in low):
             return found
         stride = -(-stride // CAPACITY)
+
+
+def _are_changed(outputs: list[Array], wanted: list[Array], excluded: Sequence[Mask | None]) -> bool:
+    masks = excluded or [None] * len(outputs)
+    triples = zip(outputs, wanted, masks, strict=True)
+    return any(not compare("", one, other, excluded=mask).equal for one, other, mask in triples)
 
 
 def _first_record(ours: Traced, theirs: Traced, lane: int) -> int | None:

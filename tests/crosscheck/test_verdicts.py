@@ -153,6 +153,41 @@ def test_what_differs_by_nature_is_excluded() -> None:
     assert "%clock of line" in report.excluded[0]
 
 
+BOTH_KINDS = """
+    mov.u32 %r1, %clock;
+    ld.global.f32 %f1, [%mine];
+    mul.rn.f32 %f2, %f1, 0f40400000;
+    setp.lt.u32 %p1, %thread, 32;
+@%p1 st.global.u32 [%mine], %r1;
+@!%p1 st.global.f32 [%mine], %f2;
+"""
+
+
+def test_what_differs_by_nature_does_not_hide_a_difference() -> None:
+    job = kernels.job(BOTH_KINDS)
+    clock = everywhere(Lie("k", kernels.pc_of(job, "%clock"), 7))
+    report = check(job, StandIn([clock, Lie("k", kernels.pc_of(job, "mul.rn"), 3, 0, 40, 0)]))
+    assert report.verdict.word == v.EMULATOR_BUG
+    assert report.finding is not None
+    assert report.finding.difference.lane == 8
+    assert (report.outputs[0].excluded, report.outputs[0].differ) == (32, 1)
+
+
+COUNTER = """
+    add.u32 %r2, %thread, 1;
+    atom.global.add.u32 %r1, [%out], %r2;
+"""
+
+
+def test_a_sum_of_atomics_is_compared_though_its_old_values_are_not() -> None:
+    job = kernels.job(COUNTER)
+    report = check(job, StandIn([Lie("k", kernels.pc_of(job, "%thread, 1;"), 3, 0, 40, 0)]))
+    assert report.verdict.word == v.EMULATOR_BUG
+    assert report.outputs[0].excluded == 0
+    assert report.finding is not None
+    assert report.finding.instruction.text == "add.u32 %r2, %thread, 1;"
+
+
 ENVIRONMENT = """
     mov.u32 %r1, %smid;
     setp.gt.u32 %p1, %r1, 5;
