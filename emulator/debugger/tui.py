@@ -227,7 +227,10 @@ class DebuggerApp(App[None]):
         if not go_on:
             self.exit()
             return
-        self.set_class(stood and self.answers.written > self.answer_pane.size.height, "-answers")
+        pane, written = self.answer_pane, self.answers.written
+        hidden = written > pane.size.height
+        pane.border_title = f"answers (F2 shows all {written} lines)" if hidden else "answers"
+        self.set_class(stood and hidden, "-answers")
         self.call_after_refresh(self.draw)
 
     def action_interrupt(self) -> None:
@@ -239,6 +242,7 @@ class DebuggerApp(App[None]):
     def action_answers(self) -> None:
         """Give the room of the panes to the answers, and back."""
         self.toggle_class("-answers")
+        self.answer_pane.border_title = "answers (F2: back)" if self.has_class("-answers") else "answers"
         self.call_after_refresh(self.draw)
 
     def action_scroll(self, pages: int) -> None:

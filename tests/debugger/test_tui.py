@@ -56,7 +56,7 @@ class Driver:
         return str(self.app.query_one(f"#{name}", Static).content).splitlines()
 
     def title(self, name: str) -> str:
-        return str(self.app.query_one(f"#{name}", Static).border_title)
+        return str(self.app.query_one(f"#{name}").border_title)
 
     def answers(self) -> list[str]:
         return [line.text.rstrip() for line in self.app.query_one("#answers", RichLog).lines]
@@ -90,7 +90,7 @@ def test_four_panes_in_one_window_of_80_by_25() -> None:
         assert [line for line in driver.pane("source") if "=>" in line] == [BARRIER]
         assert driver.title("lanes") == "block (0,0,0) warp 0 lane 0 thread (0,0,0)"
         assert driver.pane("lanes")[0] == f"  lanes  {'#' * 32}  32 of 32  0xffffffff"
-        assert driver.pane("lanes")[1].split()[:5] == ["%data", "u64", "0x700000001000", "+", "4*lane"]
+        assert driver.pane("lanes")[1].split()[:5] == ["%mine", "u32", "0x400", "+", "4*lane"]
         assert driver.title("shared") == "shared memory of block (0,0,0)"
         assert driver.pane("shared")[0].split() == ["0x400", "<tile>", *(f"{n}.0" for n in range(8))]
         assert driver.title("warps") == "block (0,0,0)   128 threads, 4 warps"
@@ -169,6 +169,22 @@ def test_a_long_answer_takes_the_room_of_the_panes_until_the_next_stop() -> None
         assert driver.app.has_class("-answers")
 
     drive(script)
+
+
+def test_registers_of_the_next_instruction_come_first() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.type("step 7")  # the next one is st.shared.f32 [%mine], %value
+        assert [line.split()[0] for line in driver.pane("lanes")[1:4]] == ["%mine", "%value", "%thread"]
+
+    drive(script)
+
+
+def test_a_fault_says_where_the_rest_of_its_report_is() -> None:
+    async def script(driver: Driver) -> None:
+        assert driver.title("answers") == "answers (F2 shows all 13 lines)"
+        assert "warp 3 lane 20" in driver.title("lanes")
+
+    drive(script, "faults/gather_rows", ("continue",))
 
 
 def test_what_kernels_print_is_an_answer() -> None:

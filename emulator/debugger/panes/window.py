@@ -14,6 +14,9 @@ from emulator.debugger.patterns import FORMATS
 from emulator.debugger.session import Session
 from emulator.debugger.values import row_of
 from emulator.engines.schedule import key_of
+from emulator.machine.warp import Warp
+from emulator.program.dataflow import reads, writes
+from emulator.program.operands import Register
 from emulator.ptx_types import TYPES
 from emulator.render import lane_bar
 
@@ -31,18 +34,25 @@ def source(session: Session, height: int) -> list[str]:
 
 
 def lanes(session: Session, height: int) -> list[str]:
-    """Who executes next, and registers over the 32 lanes: those that changed first, then those that have a value."""
+    """Who executes next, and registers over the 32 lanes: those that matter here first."""
     warp = session.warp
     if warp is None:
         return ["nothing is running here: reverse-step goes back, run starts again"]
     group = session.group
     head = paint("  lanes  ", (lane_bar(group), "here"), f"  {group.bit_count()} of 32  {group:#010x}")
-    known = register_pane.live_registers(session)
-    changed = {register.offset for register, _, _ in register_pane.changed(session, session.before)}
-    fresh = [register for register in known if register.offset in changed]
-    used = [one for one in known if one.offset not in changed and row_of(warp.state, one).any()]
-    shown = [*fresh, *used]
+    shown = _in_order(session, warp)
     return [clip(head), *register_pane.table(session, shown[: height - 1])]
+
+
+def _in_order(session: Session, warp: Warp) -> list[Register]:
+    """Registers of the next instruction and of the last one, those that have changed, those that have a value."""
+    known = register_pane.live_registers(session)
+    last = session.last.standing.instruction if session.last is not None and session.last.standing else None
+    near = [place for one in (session.instruction, last) if one is not None for place in (*writes(one), *reads(one))]
+    changed = [register for register, _, _ in register_pane.changed(session, session.before)]
+    used = [register for register in known if row_of(warp.state, register).any()]
+    offsets = {register.offset for register in known}
+    return list({one.offset: one for one in (*near, *changed, *used) if one.offset in offsets}.values())
 
 
 def shared(session: Session, height: int) -> list[str]:
