@@ -20,6 +20,8 @@ from emulator.debugger.writers import MOST_LOOKED_AT, access_hits, program_of, r
 from emulator.engines.schedule import WarpKey
 from emulator.program import Instruction
 
+NEAR_REGISTER = 2_000  # instructions that are executed again one by one, where the places of writers give the same
+
 
 @dataclass(frozen=True)
 class Write:
@@ -37,7 +39,12 @@ def last_write(past: Past, target: Target, before: int) -> Write | None:
     """The last write to a target before a time, which `past` reaches up to; None if there is none."""
     session = past.session
     change = max(changes_of(session, target, before), key=lambda change: change.time, default=None)
-    for instructions, accesses in past.stretches(MOST_LOOKED_AT):
+    near = (
+        NEAR_REGISTER
+        if isinstance(target, RegisterTarget) and session.runner.engine.name == "native"
+        else MOST_LOOKED_AT
+    )
+    for instructions, accesses in past.stretches(near):
         found = _last_in(session, target, before, instructions, accesses)
         if found is not None and (change is None or change.time <= found.time):
             return found

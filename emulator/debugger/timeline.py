@@ -169,8 +169,9 @@ class Timeline:
         """A resident warp by its key; None before it starts and after its CTA has ended."""
         for device in self.runner.devices:
             for grid in device.grids:
-                if grid.number == key[0] and key[1] in grid.resident:
-                    return grid.resident[key[1]].warps[key[2]]
+                if grid.number == key[0]:
+                    cta = grid.resident.get(key[1])
+                    return cta.warps[key[2]] if cta is not None else None
         return None
 
     # --- snapshots ---------------------------------------------------------------------------------
