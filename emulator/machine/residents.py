@@ -104,6 +104,11 @@ class ResidentTable:
         order = np.argsort(linear)
         return dict(zip(linear[order].tolist(), places[order].tolist(), strict=True))
 
+    def find(self, grid: Grid, linear: int) -> int | None:
+        """The place of one CTA of a launch."""
+        places = np.flatnonzero((self.records["grid"] == grid.address) & (self.records["linear"] == linear))
+        return int(places[0]) if len(places) else None
+
     # --- snapshots ---------------------------------------------------------------------------------
 
     def snapshot(self) -> Saved:
@@ -149,9 +154,10 @@ class Residents(Mapping[int, Cta]):
 
     def __getitem__(self, linear: int) -> Cta:
         table = self._grid.table
-        if table is None:
+        place = table.find(self._grid, linear) if table is not None else None
+        if table is None or place is None:
             raise KeyError(linear)
-        return table.view(table.of(self._grid)[linear])
+        return table.view(place)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._places())

@@ -141,8 +141,10 @@ def blocks(session: Session) -> tuple[list[str], Rows]:
     """`info blocks`: the CTAs of the focused kernel, neighbours in one state together."""
     grid = session.cta.grid
     rows: Rows = []
-    for (state, sm), run in groupby(_block_states(grid), key=lambda item: item[2:]):
+    here = session.cta.linear
+    for state, run in groupby(_block_states(grid), key=lambda item: item[2]):
         some = list(run)
+        sm = some[0][3] if len(some) == 1 else None
         rows.append({"first": some[0][0], "last": some[-1][1], "state": state, "sm": sm})
     lines = [
         f"{grid.name}: {grid.cta_count:,} blocks of {grid.config.block}",
@@ -150,7 +152,7 @@ def blocks(session: Session) -> tuple[list[str], Rows]:
     ]
     for row in rows:
         first, last = (grid.config.grid.index(row[end]) for end in ("first", "last"))
-        focus = "*" if row["first"] <= session.cta.linear <= row["last"] else " "
+        focus = "*" if row["first"] <= here <= row["last"] else " "
         name = f"{first}" if row["first"] == row["last"] else f"{first} .. {last}"
         lines.append(clip(f" {focus} {name:25} {'' if row['sm'] is None else row['sm']:>3}   {row['state']}"))
     return lines, rows
