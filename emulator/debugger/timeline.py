@@ -186,6 +186,8 @@ class Timeline:
         self._kept.insert(at, kept)
         if len(self._kept) > max(2, min(MOST_SNAPSHOTS, MOST_BYTES // (kept.bytes + 1))):
             self._thin()
+            if kept.time >= self.end:  # the run itself asks for them, not somebody who looks around in it
+                self._least *= 2
         self._cost = process_time() - started
         return kept
 
@@ -193,7 +195,6 @@ class Timeline:
         """Drop every other snapshot but the first and the last ones."""
         recent = len(self._kept) // 4
         self._kept = [*self._kept[:-recent:2], *self._kept[-recent:]] if recent else [self._kept[0], self._kept[-1]]
-        self._least *= 2
 
     def _adapt(self, executed: int, seconds: float) -> None:
         """Have snapshots so far apart that they take a small part of the time."""
