@@ -62,6 +62,7 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(RUN) tests/benchmarks/bench_parse.py
 	$(RUN) tests/benchmarks/bench_native.py $(ARGS)
+	$(RUN) tests/benchmarks/bench_debug.py $(ARGS)
 
 coverage-table: $(VENV)/dev.stamp
 	$(RUN) -m tests.coverage_table $(ARGS)

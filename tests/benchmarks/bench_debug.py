@@ -147,7 +147,10 @@ def stops() -> tuple[list[float], list[float]]:
 def travels(opened: Session) -> Figures:
     """Back and forth in a run that has ended."""
     end, chance = opened.timeline.end, random.Random(5)
-    found: Figures = {"reverse-step": [timed(lambda: run_line(opened, "reverse-step")) for _ in range(50)]}
+    # The focus is on the first block, which has ended long ago.
+    found: Figures = {"long ago": [timed(lambda: run_line(opened, "reverse-step"))]}
+    run_line(opened, f"seek {end - 1}")
+    found["reverse-step"] = [timed(lambda: run_line(opened, "reverse-step")) for _ in range(50)]
     near = []
     for _ in range(10):
         run_line(opened, f"seek {end - chance.randrange(100_000)}")
@@ -193,9 +196,10 @@ def table(figures: Figures) -> list[str]:
         ("first prompt, from the shell (`ptxemu debug moe/router`)", "first prompt", "1 s"),
         ("a stop rendered", "stop", "50 ms"),
         ("`step` and its stop", "step", ""),
-        ("`reverse-step` at the end of the run, again and again", "reverse-step", "50 ms"),
+        ("`reverse-step` from the end of the run, 50 times", "reverse-step", "50 ms"),
         ("`reverse-step` somewhere in the last 100,000 instructions", "near", "50 ms"),
         (f"`seek` to anywhere in {millions:.1f} million instructions", "seek", "2 s"),
+        ("the first `reverse-step` of a warp that ended 10 million instructions ago", "long ago", ""),
         ("`reverse-continue` to a breakpoint in the first, middle or last block", "reverse-continue", "2 s"),
     ]
     lines = ["| what | median | worst | goal |", "|---|---|---|---|"]
