@@ -7,8 +7,10 @@ Data flows downwards, and nothing prints below the console:
     commands/         one row a command: name, aliases, usage, help; returns an Answer (lines, JSON, stop)
       table.py        the table, abbreviations, suggestions, help
       running.py  travel.py  stopping.py  focusing.py  looking.py  info.py    the rows, by topic
+      watching.py  asking.py  changing.py  explaining.py  shapes.py           watch, why, set, explain, banks
     panes/            state -> lines: pure functions of a session
       context.py  source.py  registers.py  lanes.py  tables.py  memory.py
+      why.py  difference.py  explained.py  banks.py
     session.py        the launch, focus, stops, breakpoints, what the last stop looked like
     motion.py         step, next, finish, until, continue and their reverses, over whole warps
     stops.py          why it stopped; breakpoints
@@ -20,10 +22,17 @@ Data flows downwards, and nothing prints below the console:
     motor.py          the one place that asks the engines: run until a time, a place, a fault
     native_places.py  the native engine that stops at places
 
+    targets.py        what one watches, asks about or sets: a register in some lanes, bytes with an owner
+    watches.py        watchpoints     catches.py  catches     glances.py  the last change, in one run at full speed
+    recording.py      a stretch of the history once more, as records; every search in the past reads them
+    causes.py         the last writer and its inputs     inputs.py  writers.py  far_writes.py  writes.py (history)
+    inactive.py       why a lane does not execute     accesses.py  banks and sectors of an access
+    changes.py        what the user changes: Deeds of the history
+
 Where something new goes:
     a command         a function with @command in a file of commands/ (a new topic is named in commands/__init__.py)
     a pane            a function (session, ...) -> list of lines in a file of panes/; colours by `paint`
-    a stop            a Halt of the motor's `after` hook (watch, catch: asked after every instruction), see stops.py
+    a stop            a Check of session.py, as in watches.py: asked after every instruction, or after whole turns
     a change          a Deed of timeline.py: it is replayed, and what happened after it before is forgotten
 
 Time is the number of executed warp instructions.  What has happened stays: going back and forward again follows

@@ -94,6 +94,8 @@ class _Evaluator:
             return self._session_value(node)
         if node.name == "lane":
             return Value(LANES.copy())
+        if self.context.variables(node.name) is None and self.context.register(node.name) is not None:
+            return self._register(node)
         variable = self._variable(node, node.name)
         if variable.count == 1:
             return self._element(node, variable, np.zeros(WARP_SIZE, dtype=object), True)

@@ -127,7 +127,8 @@ def target_of(session: Session, text: str) -> Target:
         if not number.uniform or not 0 <= lane < WARP_SIZE:
             raise DebuggerError("a lane is one of 0 to 31", expression.text, node.lane.start, node.lane.end)
         node = node.operand
-    if isinstance(node, e.Named) and node.name[:1] in "%$":
+    is_register = session.warp is not None and isinstance(node, e.Named) and session.context().register(node.name)
+    if isinstance(node, e.Named) and (node.name[:1] in "%$" or is_register):
         return _register(session, expression.text, node, lane)
     if isinstance(node, e.Named | e.Element):
         return _element(session, expression.text, node, session.lane if lane is None else lane)
