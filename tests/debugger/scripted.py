@@ -109,4 +109,5 @@ def steps_and_back(session: Session) -> None:
         do(session, "step")
         count += 1
     do(session, f"reverse-step {count}" if session.focus == focus else f"seek {here}")
+    session.focus = focus  # where the warp had ended, the seek left another one in focus
     assert (session.timeline.now, lanes_and_rows(session)) == (here, before)
