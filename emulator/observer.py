@@ -21,7 +21,7 @@ class Events(Flag):
 
 
 INSTRUCTION_RECORD = np.dtype(
-    [("time", "u8"), ("grid", "u4"), ("cta", "u4"), ("warp", "u4"), ("pc", "u4"), ("lanes", "u4")]
+    [("time", "u8"), ("grid", "u4"), ("cta", "u4"), ("warp", "u4"), ("pc", "u4"), ("lanes", "u4")], align=True
 )
 MEMORY_RECORD = np.dtype(
     [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from emulator.observer import INSTRUCTION_RECORD, MEMORY_RECORD, Events, Observer
+from emulator.engines.event_ring import BATCH, Rings
+from emulator.machine.warp import mask_of
+from emulator.observer import Events, Observer
 
 if TYPE_CHECKING:
     from emulator.engines.reference.engine import Step
@@ -14,24 +14,21 @@ if TYPE_CHECKING:
     from emulator.engines.run import Runner
     from emulator.machine.grid import Grid
 
-BATCH = 4096
-
 
 class EventStream:
-    """Collects what the observers want and delivers it in batches."""
+    """Collects what the observers want and delivers it in batches, the same ones on every engine."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.observers: list[Observer] = []
         self.wants = Events.NONE
-        self._instructions: list[tuple[int, ...]] = []
-        self._accesses: list[tuple[Any, ...]] = []
+        self.rings = Rings()
 
     def add(self, observer: Observer) -> None:
         """Deliver to an observer from now on."""
         self.flush()
         self.observers.append(observer)
-        self.wants |= observer.wants
+        self._sum_up()
         for device in self.runner.devices:
             for grid in device.grids:
                 observer.on_launch(grid.number, grid.program)
@@ -40,9 +37,13 @@ class EventStream:
         """Deliver to an observer no more."""
         self.flush()
         self.observers.remove(observer)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
         self.wants = Events.NONE
-        for other in self.observers:
-            self.wants |= other.wants
+        for observer in self.observers:
+            self.wants |= observer.wants
+        self.rings.want(self.wants is not Events.NONE)
 
     def launched(self, grid: Grid) -> None:
         """A launch starts."""
@@ -52,36 +53,36 @@ class EventStream:
 
     def instruction(self, step: Step) -> None:
         """An instruction executes."""
-        if Events.INSTRUCTION not in self.wants:
+        if self.wants is Events.NONE:
             return
-        cta = step.warp.cta
-        pc = step.instruction.pc
-        self._instructions.append((step.time, cta.grid.number, cta.linear, step.warp.index, pc, step.lanes))
-        if len(self._instructions) >= BATCH:
+        if self.rings.full:
             self.flush()
+        if Events.INSTRUCTION in self.wants:
+            cta = step.warp.cta
+            pc = step.instruction.pc
+            self.rings.add_instruction((step.time, cta.grid.number, cta.linear, step.warp.index, pc, step.lanes))
 
     def access(self, kind: str, ops: ReferenceOps, space: str, addresses: Any, size: int) -> None:
         """The executing lanes access memory."""
         if Events.MEMORY not in self.wants:
             return
-        warp = ops.warp
-        head = (self.runner.time, warp.cta.grid.number, warp.cta.linear, warp.index, ops.instruction.pc)
-        for lane in np.flatnonzero(ops.lanes.data):
-            self._accesses.append((*head, lane, kind.encode(), space.encode(), size, int(addresses[lane])))
-        if len(self._accesses) >= BATCH:
+        warp, lanes = ops.warp, mask_of(ops.lanes.data)
+        head = (self.runner.time, warp.cta.grid.number, warp.cta.linear, warp.index, ops.instruction.pc, lanes)
+        if lanes and not self.rings.add_access(head, kind, space, size, addresses):
             self.flush()
+            self.rings.add_access(head, kind, space, size, addresses)
 
     def flush(self) -> None:
         """Deliver what has been collected."""
-        for kind, dtype, collected in (
-            (Events.INSTRUCTION, INSTRUCTION_RECORD, self._instructions),
-            (Events.MEMORY, MEMORY_RECORD, self._accesses),
-        ):
-            if not collected:
-                continue
-            records = np.array(collected, dtype=dtype)
-            collected.clear()
-            for observer in self.observers:
-                if kind in observer.wants:
-                    deliver = observer.on_instructions if kind is Events.INSTRUCTION else observer.on_memory
-                    deliver(records)
+        if self.wants is Events.NONE:
+            return
+        instructions, accesses = self.rings.take()
+        for observer in self.observers:
+            if len(instructions) and Events.INSTRUCTION in observer.wants:
+                observer.on_instructions(instructions)
+        for observer in self.observers:
+            if len(accesses) and Events.MEMORY in observer.wants:
+                observer.on_memory(accesses)
+
+
+__all__ = ["BATCH", "EventStream"]
