@@ -36,7 +36,7 @@ def step(session: Session, count: int = 1) -> Stop:
         if session.warp is None or halted.why != "time":
             break
         halted = _step_once(session)
-    return session.arrive("step", halted)
+    return session.arrive("step", _or_end(session, halted))
 
 
 def next_(session: Session, count: int = 1) -> Stop:
@@ -51,7 +51,7 @@ def next_(session: Session, count: int = 1) -> Stop:
         halted = _step_once(session)
         if halted.why == "time" and _depth(session) > depth:
             halted = _walk(session, lambda depth=depth: _depth(session) <= depth)  # type: ignore[misc]
-    return session.arrive("step", halted)
+    return session.arrive("step", _or_end(session, halted))
 
 
 def finish(session: Session) -> Stop:
@@ -152,6 +152,13 @@ def _step_once(session: Session) -> Halted:
         standing = standing_of(warp)
         if standing is None or standing.group >> session.lane & 1 or session.timeline.motor.interrupted:
             return REACHED
+
+
+def _or_end(session: Session, halted: Halted) -> Halted:
+    """Where nothing is left to be stepped the run has ended."""
+    if halted.why == "time" and session.warp is None:
+        return session.timeline.run(None, session.watcher())
+    return halted
 
 
 def _execute(session: Session) -> Halted:

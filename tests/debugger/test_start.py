@@ -30,3 +30,19 @@ def test_the_focus_of_a_seek_is_a_warp_that_runs_then() -> None:
     lines = screen("01_basics/saxpy", "seek end", "seek 30")
     assert lines[-1].startswith(" focus  block (1,0,0) warp 0 lane 0")
     assert lines[-1].endswith("event 30   saxpy")
+
+
+def test_a_step_over_the_last_instruction_is_the_end_of_the_run() -> None:
+    for command in ("step 99", "next 99"):
+        lines = screen("faults/gate_softmax", command)
+        assert lines[0] == "The run has ended: 19 warp instructions."
+        assert lines[1].startswith("WRONG  gates")
+
+
+def test_a_count_is_at_least_one() -> None:
+    assert screen("03_shared/reverse", "step 3", "reverse-step 0")[-4:] == [
+        "error: this is no count",
+        "  0",
+        "  ^",
+        "  help: 1 or more",
+    ]

@@ -34,10 +34,17 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"XDG_STATE_HOME": str(tmp_path)}
 
 
-@pytest.fixture
-def reverse(home: dict[str, str]) -> Iterator[Terminal]:
-    with Terminal(["03_shared/reverse"], home) as terminal:
+@pytest.fixture(scope="module")
+def shared_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    with Terminal(["03_shared/reverse"], {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state"))}) as terminal:
         yield terminal
+
+
+@pytest.fixture
+def reverse(shared_terminal: Terminal) -> Terminal:
+    """A terminal that several tests share, at the beginning of the run."""
+    shared_terminal.type("run")
+    return shared_terminal
 
 
 def time_of(lines: list[str]) -> int:
@@ -82,24 +89,20 @@ def test_history_goes_on_in_the_next_session(home: dict[str, str]) -> None:
         terminal.wait(lambda: "event 0" in terminal.lines)
 
 
-def test_no_line_is_longer_than_80_columns(home: dict[str, str]) -> None:
-    commands = ("step 9", "info regs", "lanes %value %mine", "info warps", "help", "list", "break 38", "continue")
-    with Terminal(["03_shared/reverse"], home, columns=160, rows=60) as terminal:
-        first = terminal.lines
-        shown = [line for command in commands for line in terminal.type(command)]
-    assert len(shown) > 50
-    assert max(map(len, [*first, *shown])) <= 80
+COMMANDS = ("step 9", "info regs", "lanes %value %mine", "info warps", "help", "list", "break 38", "continue")
 
 
-def test_colours_only_without_no_color(home: dict[str, str]) -> None:
-    coloured = {}
-    for extra in ({}, {"NO_COLOR": "1"}):
-        with Terminal(["03_shared/reverse"], home | extra) as terminal:
-            shown = terminal.type("step")
-            coloured[bool(extra)] = terminal.colours()
-            assert shown[0] == " last    22  ld.param.u64    %data, [data];"
-    assert len(coloured[False]) >= 3
-    assert coloured[True] == set()
+def test_no_line_is_longer_than_80_columns_and_no_color_has_none(home: dict[str, str]) -> None:
+    with Terminal(["03_shared/reverse"], home | {"NO_COLOR": "1"}, columns=160, rows=60) as terminal:
+        shown = [*terminal.lines, *(line for command in COMMANDS for line in terminal.type(command))]
+        assert terminal.colours() == set()
+    assert len(shown) > 100
+    assert max(map(len, shown)) <= 80
+
+
+def test_a_terminal_shows_colours(reverse: Terminal) -> None:
+    assert reverse.type("step")[0] == " last    22  ld.param.u64    %data, [data];"
+    assert len(reverse.colours()) >= 3
 
 
 def test_ctrl_c_stops_a_running_kernel_at_an_exact_state(home: dict[str, str], tmp_path: Path) -> None:
@@ -120,12 +123,13 @@ def test_ctrl_c_stops_a_running_kernel_at_an_exact_state(home: dict[str, str], t
         assert terminal.type("print %turns") == [turns.replace("$1", "$2")]
 
 
-def test_ctrl_c_and_ctrl_d_at_the_prompt(reverse: Terminal) -> None:
-    reverse.press("nonsense\x03")
-    reverse.wait(lambda: reverse.last == "(ptx)")
-    assert reverse.type("when") == ["event 0"]
-    reverse.press("\x04")
-    assert reverse.wait_for_end() == 0
+def test_ctrl_c_at_the_prompt_drops_the_line_and_ctrl_d_leaves(home: dict[str, str]) -> None:
+    with Terminal(["03_shared/reverse"], home) as terminal:
+        terminal.press("nonsense\x03")
+        terminal.wait(lambda: terminal.last == "(ptx)")
+        assert terminal.type("when") == ["event 0"]
+        terminal.press("\x04")
+        assert terminal.wait_for_end() == 0
 
 
 def test_the_full_screen_view_starts_shows_and_quits(home: dict[str, str]) -> None:

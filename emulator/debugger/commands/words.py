@@ -16,8 +16,8 @@ def count_of(text: str, default: int = 1) -> int:
     """A repeat count."""
     if not text:
         return default
-    if not text.isdigit():
-        raise DebuggerError("this is no count", text, 0, len(text))
+    if not text.isdigit() or int(text) == 0:
+        raise DebuggerError("this is no count", text, 0, len(text), help="1 or more")
     return int(text)
 
 
