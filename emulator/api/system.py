@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emulator.engines.reference.engine import Step
-from emulator.engines.run import HANG_AFTER, Limits, Runner
+from emulator.engines.run import Limits, Runner
 from emulator.engines.schedule import schedule_of
 from emulator.engines.snapshots import Snapshot
 from emulator.errors import Diagnostic, KernelFault, UsageError
@@ -65,7 +65,8 @@ class System:
     `Warp.read` finds it at any time; "compact" one to those that are alive, for speed; None chooses compact on the
     native engine unless there are observers.  memory: limit of all allocations in bytes.
     max_instructions: a limit for the whole run.  hang_after: instructions of every runnable warp without
-    progress that are a hang.  output: where vprintf writes (sys.stdout.write).  observers: see observer.py.
+    progress that are a hang; None for a hang that is proved (engines/hang_watch.py).  output: where vprintf writes
+    (sys.stdout.write).  observers: see observer.py.
 
     After a kernel fault the system refuses further work, as a CUDA context does, until `reset()`.
     """
@@ -83,7 +84,7 @@ class System:
         registers: str | None = None,
         memory: int = DEFAULT_LIMIT,
         max_instructions: int | None = None,
-        hang_after: int = HANG_AFTER,
+        hang_after: int | None = None,
         output: Callable[[str], object] | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:

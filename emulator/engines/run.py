@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator.engines.events import EventStream
 from emulator.engines.faults import Faults
+from emulator.engines.hang_watch import HangWatch
 from emulator.engines.launches import Launches
 from emulator.engines.meetings import Meetings
 from emulator.engines.ready import Ready
@@ -31,8 +32,6 @@ from emulator.observer import Observer
 from emulator.program import FunctionInfo
 from emulator.program.instruction import CallInfo
 
-HANG_AFTER = 1_000_000
-
 
 class TurnSuspended(Exception):
     """Raised by an engine that stops before an instruction in the middle of a turn, which goes on later."""
@@ -40,10 +39,13 @@ class TurnSuspended(Exception):
 
 @dataclass
 class Limits:
-    """When a run stops by itself: instructions in all, and instructions a runnable warp without progress."""
+    """When a run stops by itself: instructions in all, and instructions a runnable warp without progress.
+
+    Without the second number a hang is what hang_watch.py says.
+    """
 
     max_instructions: int | None = None
-    hang_after: int = HANG_AFTER
+    hang_after: int | None = None
 
 
 def engine_of(name: str, runner: Runner) -> ReferenceEngine:
@@ -58,8 +60,7 @@ def engine_of(name: str, runner: Runner) -> ReferenceEngine:
 class Runner:
     """Runs everything that was launched on some devices.
 
-    progress counts changes of shared and global memory, barrier phases, warps that exit and CTAs that start;
-    `limits.hang_after` instructions of every runnable warp without it are a hang.
+    progress counts changes of shared and global memory, barrier phases, warps that exit and CTAs that start.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Runner:
         self.ready = Ready(sum(len(device.held) * device.limits.warps_per_sm for device in devices), self.warp_at)
         self.launches = Launches(self)
         self.meetings = Meetings(self)
+        self.hangs = HangWatch(self)
         self.turns: list[Turn] | None = None
         self.faults = Faults(self)
         self.events = EventStream(self)
@@ -265,7 +267,7 @@ class Runner:
             warp.left = max(0, left)
             if not warp.live and not warp.cta.live_warps:
                 self.launches.retire(warp.cta)
-        self.watch_progress()
+        self.watch_progress(warp)
 
     def make_ready(self, warps: list[Warp]) -> None:
         """Queue warps that can run: those whose turn was interrupted in front, in this order, the others behind."""
@@ -290,15 +292,16 @@ class Runner:
                 return device.table.view(device.table.number_at(entry))
         raise LookupError(f"{entry:#x} names no resident warp")
 
-    def watch_progress(self) -> None:
-        """After a turn: a hang is so many instructions without progress."""
+    def watch_progress(self, warp: Warp | None = None) -> None:
+        """After a turn of a warp, None if it has ended: note progress, or that there was none."""
         if self.progress != self.last_progress:
             self.last_progress = self.progress
             self.idle = 0
+            self.hangs.reset()
             return
         self.idle += self.time - self.turn_start
-        if self.idle > self.limits.hang_after * max(1, len(self.ready)):
-            raise self.faults.hang(list(self.ready), self.idle)
+        if warp is not None:
+            self.hangs.after_turn(warp)
 
     # --- what the engine tells ---------------------------------------------------------------------
 

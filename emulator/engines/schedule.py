@@ -41,6 +41,7 @@ class Schedule(Protocol):
     """Picks from the warps that can run; the picked warp is taken out of the queue."""
 
     name: str
+    turn: int  # about how long a turn is
 
     def pick(self, ready: Ready) -> Pick:
         """The next turn."""
@@ -57,7 +58,7 @@ class RoundRobin:
 
     def __init__(self, quantum: int = QUANTUM) -> None:
         self.name = "round_robin"
-        self.quantum = quantum
+        self.quantum = self.turn = quantum
 
     def pick(self, ready: Ready) -> Pick:
         """The first warp of the queue, for what is left of its turn or a new one."""
@@ -76,7 +77,7 @@ class RandomOrder:
 
     def __init__(self, seed: int = 0, quantum: int = QUANTUM) -> None:
         self.name = f"random:{seed}"
-        self.quantum = quantum
+        self.quantum = self.turn = quantum
         self._random = random.Random(seed)
 
     def pick(self, ready: Ready) -> Pick:
@@ -97,7 +98,7 @@ class Replay:
     """The turns of a recorded run, then round robin."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
-        self.name = "replay"
+        self.name, self.turn = "replay", QUANTUM
         self._turns = deque(turns)
 
     def pick(self, ready: Ready) -> Pick:

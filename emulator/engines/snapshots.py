@@ -142,6 +142,7 @@ def bring_back(runner: Runner, snapshot: Snapshot) -> None:
     runner.ready.set_addresses(snapshot.ready)
     runner.launches.count, runner.launches.new_work = snapshot.launches
     runner.launches.note_alone()
+    runner.hangs.reset()
     runner.schedule.restore(snapshot.schedule)
     if runner.turns is not None:
         del runner.turns[snapshot.turns :]

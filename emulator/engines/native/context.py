@@ -41,6 +41,8 @@ class Context(Record):
     turn: u32
     ran: u32
     chosen: i64  # the budget then
+    clock: i64  # the time at which the budget will be used up
+    originals: i64  # bytes from a record to the one with the instruction's own handlers (recording.py)
 
 
 class Run(Record):
@@ -57,13 +59,15 @@ class Run(Record):
     idle: i64  # instructions since the last progress
     turn_start: i64  # when the turn began
     limit: i64  # of the time
-    hang_after: i64
+    hang_after: i64  # idle instructions a warp, and
+    look_at: i64  # in all, after which Python looks for a hang
     pause: i64  # when Python wants to look
     quantum: i64
     current: u64  # the warp whose turn it is, as an entry of the queue; 0 for none
     left: i64  # what is left of its turn
     stray: i64  # whether lanes may stand where nobody looks for them
     sms: i64
+    events: u64  # the ring of events (engines/event_ring.py)
 
 
 class Masks(Record):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from emulator.engines.native.context import Context, Masks, Run
 from emulator.engines.native.lanes import MASKS_BACK, run_turn
-from emulator.engines.native.lanes_text import BREAK, LEAVE
+from emulator.engines.native.lanes_text import BREAK, DELIVER, LEAVE
 from emulator.engines.native.scalar import clear, copy, load32, load64, native, store64, text
 from emulator.engines.ready import Ring
 from emulator.engines.schedule import QUANTUM
@@ -288,10 +288,11 @@ def end_turn(run: Run, context: Context, record: Resident) -> int:
     if run.progress != run.last_progress:
         run.last_progress = run.progress
         run.idle = 0
+        run.look_at = 0
     else:
         run.idle += run.time - run.turn_start
         ready = Ring(run.ring).count
-        if run.idle > run.hang_after * (ready if ready > 0 else 1):
+        if run.idle > run.hang_after * (ready if ready > 0 else 1) and run.idle > run.look_at:
             return HANG
     return status
 
@@ -316,7 +317,7 @@ def run_ready(run: Run) -> int:
         run.time += executed
         context.executed += executed
         run.progress += context.progress
-        if status in (LEAVE, BREAK):
+        if status in (LEAVE, BREAK, DELIVER):
             return status
         status = end_turn(run, context, record)
         if status != 0:

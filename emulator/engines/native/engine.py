@@ -14,7 +14,7 @@ import numpy as np
 
 from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
 from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, RETIRE
-from emulator.engines.native.lanes_text import IDLE, LEAVE, TURN_OVER
+from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER
 from emulator.engines.native.library import library
 from emulator.engines.native.records import NativeProgram
 from emulator.engines.native.templates import complete_block, complete_template
@@ -49,6 +49,8 @@ class NativeEngine(ReferenceEngine):
         self._programs: dict[int, NativeProgram] = {}
         self._run = aligned_zeros(GLOBALS.itemsize).view(GLOBALS)
         self._run["ring"] = runner.ready.fields.ctypes.data
+        self._run["events"] = runner.events.rings.address
+        self._recorded = Events.NONE
         self._address = self._run.ctypes.data
         self._words = self._run.view(np.int64)
         self._place = {name: number for number, name in enumerate(GLOBALS.names or ())}
@@ -67,6 +69,8 @@ class NativeEngine(ReferenceEngine):
         if found is None:
             found = NativeProgram(program, self._library)
             self._programs[id(program)] = found
+            if self._recorded is not Events.NONE:
+                found.handlers.want(self._recorded)
             program.constant_bytes = found.row_bytes - program.row_bytes
         return found
 
@@ -104,7 +108,8 @@ class NativeEngine(ReferenceEngine):
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """A turn: native between the instructions that need the reference engine."""
-        if single or self.runner.events.wants is not Events.NONE:
+        self._record_what_is_wanted()
+        if single:
             self._set(stray=1)
             return super().run(warp, count, exact=exact, single=single)
         if exact:
@@ -115,7 +120,7 @@ class NativeEngine(ReferenceEngine):
         left = count
         while True:
             self._refresh_allocations()
-            self._set(current=warp.address)
+            self._set(current=warp.address, time=self.runner.time)
             context[3] = 0  # progress
             status = self._library.run_turn(rows, address, left, exact)
             _, _, budget, progress = context[:4].tolist()
@@ -126,6 +131,9 @@ class NativeEngine(ReferenceEngine):
             left = budget
             if status in (TURN_OVER, IDLE):
                 return True
+            if status == DELIVER:
+                self.runner.events.flush()
+                continue
             left -= 1
             self.step(warp)
             if self.ops.yielded or (left <= 0 and (exact or self.ops.moved)) or not warp.runnable:
@@ -142,19 +150,30 @@ class NativeEngine(ReferenceEngine):
             runner.turn is not None
             or runner.turns is not None
             or runner.launches.new_work
+            or runner.hangs.looking
             or not len(runner.ready)
             or type(runner.schedule) is not RoundRobin
-            or runner.events.wants is not Events.NONE
         ):
             return False
+        self._record_what_is_wanted()
         self._refresh_allocations()
         limits = runner.limits
         most = NEVER if limits.max_instructions is None else limits.max_instructions
         pause = runner.time + self._stretch
-        self._set(limit=most, hang_after=limits.hang_after, quantum=runner.schedule.quantum, pause=pause, current=0)
+        self._set(
+            limit=most,
+            hang_after=runner.hangs.limit,
+            look_at=runner.hangs.look_at,
+            quantum=runner.schedule.quantum,
+            pause=pause,
+            current=0,
+        )
         start = time.perf_counter()
         while True:
             status = self._call()
+            if status == DELIVER:
+                self._deliver()
+                continue
             if status != NEEDS_BLOCK:
                 break
             self._make_block(self._get("current"))
@@ -177,7 +196,22 @@ class NativeEngine(ReferenceEngine):
         finally:
             runner.time, runner.progress = self._get("time"), self._get("progress")
             runner.last_progress, runner.idle = self._get("last_progress"), self._get("idle")
-            runner.turn_start = self._get("turn_start")
+            runner.turn_start, runner.hangs.look_at = self._get("turn_start"), self._get("look_at")
+
+    def _record_what_is_wanted(self) -> None:
+        """Have the handlers that record what observers want."""
+        wants = self.runner.events.wants
+        if wants != self._recorded:
+            self._recorded = wants
+            for native in self._programs.values():
+                native.handlers.want(wants)
+
+    def _deliver(self) -> None:
+        """Deliver events in the middle of a turn, which goes on in Python if an observer objects."""
+        runner = self.runner
+        runner.take_up(Pick(runner.warp_at(self._get("current")), self._get("left"), exact=False))
+        runner.events.flush()
+        runner.take_up(None)
 
     def _make_block(self, entry: int) -> None:
         """The CTA of a warp begins, and native code has no block for it or cannot fill it."""
@@ -202,7 +236,7 @@ class NativeEngine(ReferenceEngine):
             runner.launches.start_work()
             runner.watch_progress()
         elif status == HANG:
-            raise runner.faults.hang(list(runner.ready), runner.idle)
+            runner.hangs.begin()
 
     def _refresh_allocations(self) -> None:
         """The allocation table of native code, after allocations have changed."""

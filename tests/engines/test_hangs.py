@@ -1,0 +1,71 @@
+"""A hang is that all warps repeat themselves while nothing changes; a long computation and a clock are none."""
+
+import numpy as np
+import pytest
+
+from emulator import System
+from emulator.errors import Hang
+from tests.engines.programs import kernel, report, run, start
+
+SPIN = "SPIN: ld.volatile.global.u32 %r0, [%out]; setp.eq.u32 %p0, %r0, 0; @%p0 bra SPIN;"
+LONG_SPIN = """
+    mov.u32 %r2, 0;
+SPIN:
+    add.u32 %r2, %r2, 1;
+    and.b32 %r2, %r2, 7;
+    ld.volatile.global.u32 %r0, [%out];
+    setp.eq.u32 %p0, %r0, 0;
+@%p0 bra SPIN;
+"""
+
+
+@pytest.mark.parametrize("body", [SPIN, LONG_SPIN], ids=["short", "long"])
+def test_a_spin_is_seen_soon(body: str) -> None:
+    with pytest.raises(Hang) as caught:
+        run(body, block=64, engine="native")
+    assert "spins k on device 0, block" in report(caught.value)
+
+
+def test_both_engines_see_it_at_the_same_time() -> None:
+    times = set()
+    for engine in ("reference", "native"):
+        system = System(engine=engine)
+        device = system.device(0)
+        start(kernel(SPIN), device, device.zeros(1, np.uint32), block=32)
+        with pytest.raises(Hang):
+            system.sync()
+        times.add(system.runner.time)
+    assert len(times) == 1 and times.pop() < 100_000
+
+
+def test_lanes_that_spin_on_each_other_in_turns() -> None:
+    """Half a warp spins at each of two places: slices of both belong to the state."""
+    body = f"setp.lt.u32 %p1, %l, 16; @%p1 bra OTHER; {SPIN} OTHER: {SPIN.replace('SPIN', 'MORE')}"
+    with pytest.raises(Hang):
+        run(body, engine="native")
+
+
+def test_a_long_computation_is_none() -> None:
+    """Three million instructions without a change of memory, by native code."""
+    body = """
+        mov.u32 %r1, 0;
+    LOOP:
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p0, %r1, 1000000;
+    @%p0 bra LOOP;
+        st.global.u32 [%mine], %r1;
+    """
+    assert set(run(body, engine="native")) == {1_000_000}
+
+
+def test_who_waits_for_a_clock_does_not_hang() -> None:
+    """Its registers are the same at the end of each turn, but the time is not."""
+    body = """
+    LOOP:
+        mov.u32 %r1, %clock;
+        setp.lt.u32 %p0, %r1, 150000;
+        mov.u32 %r1, 0;
+    @%p0 bra LOOP;
+        st.global.u32 [%mine], 5;
+    """
+    assert set(run(body, engine="native")) == {5}
