@@ -213,6 +213,9 @@ class Motor:
 
     def _whole_turns(self, until: int | None, pause: int | None, watcher: Watcher) -> bool:
         """Whole turns, with the engine watching for places."""
+        turn = self.runner.turn
+        if watcher.glance is not None and turn is not None and not watcher.glance.passes(turn.warp):
+            return False
         if self._stopping is None:
             return self._turns(until, pause, watcher.glance)
         self._stopping.watch(watcher.places, watcher.accept)

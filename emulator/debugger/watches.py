@@ -3,7 +3,8 @@
 A plain `watch` stops where the value has become another one.  Whole turns run at full speed and are looked at
 afterwards; a turn after which the value differs is executed again, instruction by instruction.  So a value that changes
 and changes back within one turn of one warp is passed over, and so is a write of the same value: `watch -exact` stops
-at both, `rwatch` and `awatch` at reads, all three instruction by instruction.
+at both, `rwatch` and `awatch` at reads, all three instruction by instruction.  So do the turns of the warp whose
+register is watched, where a value often changes and changes back.
 """
 
 from __future__ import annotations

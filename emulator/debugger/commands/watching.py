@@ -35,7 +35,8 @@ def _add(session: Session, kind: str, text: str) -> Answer:
 def watch(session: Session, text: str) -> Answer:
     """Stop where a register or bytes change: %r3 (all lanes), %r3@5, out[17], shared[0x440:16].
 
-    Memory is watched at full speed: whole turns run, and one that changed it is executed again slowly.
+    Memory is watched at full speed: whole turns run, and one that changed it is executed again slowly;
+    for a register the turns of its warp go instruction by instruction, those of other warps at full speed.
     What changes and changes back within one turn of a warp is passed over, as is a write of the same
     value; -exact stops at every write, instruction by instruction. reverse-continue goes back to it.
     (ptx) watch out[17] if %tid.x > 3
