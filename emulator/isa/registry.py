@@ -15,10 +15,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
-from emulator.isa.signature import OperandPair, OperandSpec, Signature, signature
+from emulator.isa.signature import OperandPair, OperandSpec, Signature, mnemonic_of, signature
 from emulator.ptx_types import ScalarType
 
 Meaning = Callable[..., Any]
@@ -50,6 +50,7 @@ class Requirement:
 class Entry:
     """One syntax line with its meaning.
 
+    compiled: makes the signature, when it is first asked for: most programs need few of the lines.
     kind: "lane" (a function of values, lane by lane), "warp" (sees all lanes), "machine" (memory, barriers,
     control).  sync: the operand with the member mask of a warp rendezvous.  resume: the second half of a
     meaning that waits.  check: a rule that the line cannot say; it returns what is wrong.  removed: from this
@@ -57,7 +58,8 @@ class Entry:
     suspends: whether lanes may stand at it until their warp's next turn.
     """
 
-    signature: Signature
+    mnemonic: str
+    compiled: Callable[[], Signature]
     meaning: Meaning
     section: str
     kind: str
@@ -70,10 +72,10 @@ class Entry:
     limits: Mapping[str, Limit] = field(default_factory=dict)
     suspends: bool = False
 
-    @property
-    def mnemonic(self) -> str:
-        """The first word of the opcode."""
-        return self.signature.mnemonic
+    @cached_property
+    def signature(self) -> Signature:
+        """What the syntax line admits."""
+        return self.compiled()
 
     @property
     def summary(self) -> str:
@@ -180,13 +182,13 @@ def instruction(
     limits: {"size": (4, 8, 16)}, what an operand may be where it is a constant.  suspends: it calls ops.suspend.
     loose: modifiers may come in any order, as ptxas takes them, except that those named in `first` stand first.
     """
-    compiled = signature(line, loose=loose, first=first, **keywords)
+    word, compiled = mnemonic_of(line), partial(signature, line, loose=loose, first=first, **keywords)
     needs = {part.lstrip("."): Requirement.parse(text) for part, text in (since or {}).items()}
 
     def register(meaning: Meaning) -> Meaning:
         least, gone = Requirement.parse(requires), Requirement.parse(removed) if removed else None
-        entry = Entry(compiled, meaning, section, kind, least, needs, sync, resume, check, gone, limits or {}, suspends)
-        ENTRIES.setdefault(compiled.mnemonic, []).append(entry)
+        details = (section, kind, least, needs, sync, resume, check, gone, limits or {}, suspends)
+        ENTRIES.setdefault(word, []).append(Entry(word, compiled, meaning, *details))
         lookup.cache_clear()
         return meaning
 

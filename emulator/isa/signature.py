@@ -201,14 +201,23 @@ def signature(line: str, *, loose: bool = False, first: str = "", **keywords: st
     return signature
 
 
+_WORD = re.compile(r"\w+")
+
+
+def mnemonic_of(line: str) -> str:
+    """The first word of the opcode of a syntax line."""
+    matched = _WORD.match(line.strip())
+    if matched is None:
+        raise ValueError(f"no mnemonic in {line!r}")
+    return matched.group()
+
+
 _HEAD_PART = re.compile(r"(\{)?\.([\w:]+)(\})?")
 
 
 def _compile_head(head: str, keywords: Mapping[str, str], names: list[str]) -> tuple[str, tuple[Slot, ...]]:
-    matched = re.match(r"\w+", head)
-    if matched is None:
-        raise ValueError(f"no mnemonic in {head!r}")
-    word, at, slots = matched.group(), matched.end(), []
+    word, slots = mnemonic_of(head), []
+    at = len(word)
     for part in _HEAD_PART.finditer(head, at):
         if part.start() != at:
             raise ValueError(f"cannot read {head!r} at {head[at:]!r}")
@@ -244,7 +253,8 @@ def _results_first(operands: Iterable[OperandSpec | OperandPair]) -> tuple[Opera
     behind = False
     for spec in operands:
         if isinstance(spec, OperandSpec):
-            spec = replace(spec, behind_source=behind)
+            if behind:
+                spec = replace(spec, behind_source=True)
             behind = behind or not spec.is_result
         found.append(spec)
     return tuple(found)
