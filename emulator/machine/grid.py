@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.machine.blocks import BlockHeader, BlockLayout, Pool
-from emulator.machine.layout import Bytes, Record, aligned_zeros, dtype_of, i64, offset_of, u64
+from emulator.machine.layout import Bytes, Record, aligned_zeros, dtype_of, i64, offset_of, u64, word_at
 from emulator.machine.memory import Allocation
 from emulator.machine.residents import Residents
 from emulator.machine.warp import ALL_LANES, CONTEXT_BYTES
@@ -56,6 +56,7 @@ class GridBytes(Record):
     warps_held: i64
     shared_held: i64
     places: u64  # where the device's first free place of a resident CTA is written
+    number: i64  # of the launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Grid:
         self.fields: npt.NDArray[Any] = self.bytes.view(dtype_of(GridBytes))
         self.address = self.bytes.ctypes.data
         self.resident = Residents(self)
+        self.fields["number"] = self.number
         self.fields["count"], self.fields["identity"] = self.config.grid.count, next(_identities)
 
     @property
@@ -162,14 +164,16 @@ class Grid:
 
     def free_blocks_but(self, used: set[int]) -> None:
         """All blocks are free but these."""
-        self.fields["free"] = 0
+        following = 0
         for address in reversed(self.pool.addresses):
             if address not in used:
-                self.give_back(address)
+                word_at(address + NEXT).value = following
+                following = address
+        self.fields["free"] = following
 
     def give_back(self, address: int) -> None:
         """A block is free."""
-        self.pool.block(address)[NEXT : NEXT + 8].view(np.uint64)[0] = self.fields["free"][0]
+        word_at(address + NEXT).value = int(self.fields["free"][0])
         self.fields["free"] = address
 
     def take_block(self) -> int:
@@ -177,7 +181,7 @@ class Grid:
         if not self.fields["free"][0]:
             self.grow()
         address = int(self.fields["free"][0])
-        self.fields["free"] = self.pool.block(address)[NEXT : NEXT + 8].view(np.uint64)[0]
+        self.fields["free"] = word_at(address + NEXT).value
         return address
 
     @functools.cached_property

@@ -64,3 +64,8 @@ def aligned_zeros(size: int, alignment: int = 64) -> Bytes:
 def bytes_at(address: int, size: int) -> Bytes:
     """A view of bytes of the host whose owner somebody else keeps."""
     return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+
+
+def word_at(address: int) -> ctypes.c_uint64:
+    """Eight bytes of the host, to be read and written as `.value`."""
+    return ctypes.c_uint64.from_address(address)

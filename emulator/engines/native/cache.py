@@ -4,7 +4,7 @@ An entry holds the object code of one batch of handlers and says which of them h
 covers the sources of all meanings and of this package, the CPU features and llvmlite's version.  Entries are
 written to a temporary file and renamed, so that processes never see half of one; an entry that cannot be
 read, or whose hash is wrong, counts as missing.  When the folder grows beyond LIMIT, the entries that were used
-least lately are deleted.
+least lately are deleted until a part of it is free, so that this happens seldom.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 MAGIC = b"ptxemu handlers 1\n"
 VARIABLE = "PTXEMU_CACHE"  # another folder, or "off"
 LIMIT = 256 << 20  # bytes
+KEPT = 0.8  # of LIMIT, when the folder has grown beyond it
 NEW = ".new-"  # begins the name of a file that is being written
 NAME = 64  # characters of an entry's name
 
@@ -49,7 +50,9 @@ def source_stamp() -> str:
     package = Path(__file__).resolve().parents[2]
     files = [
         package / "ptx_types.py",
+        package / "observer.py",
         package / "engines" / "divergence.py",
+        package / "engines" / "event_ring.py",
         package / "engines" / "ready.py",
         *sorted((package / "machine").glob("*.py")),
         *sorted((package / "isa").rglob("*.py")),
@@ -114,11 +117,14 @@ def store(key: str, entry: Entry) -> None:
             _trim()
 
 
-def files() -> list[tuple[Path, os.stat_result]]:
+def files() -> list[tuple[os.DirEntry[str], os.stat_result]]:
     """The files of the cache, those that are being written or were left behind among them."""
-    where, found = folder(), []
-    with suppress(OSError):
-        for file in sorted(where.iterdir()) if where is not None else ():
+    where = folder()
+    found: list[tuple[os.DirEntry[str], os.stat_result]] = []
+    if where is None or not where.is_dir():
+        return []
+    with suppress(OSError), os.scandir(where) as listing:
+        for file in listing:
             if file.name.startswith(NEW) or len(file.name) == NAME:
                 with suppress(OSError):
                     found.append((file, file.stat()))
@@ -127,7 +133,7 @@ def files() -> list[tuple[Path, os.stat_result]]:
 
 def entries() -> list[Path]:
     """The files that hold an entry."""
-    return [file for file, _ in files() if len(file.name) == NAME]
+    return sorted(Path(file) for file, _ in files() if len(file.name) == NAME)
 
 
 def clear() -> tuple[int, int]:
@@ -136,22 +142,25 @@ def clear() -> tuple[int, int]:
 
 
 def _trim() -> None:
-    """Delete entries, the one that was used longest ago first, until the others fit into LIMIT."""
-    found = sorted(files(), key=lambda pair: pair[1].st_mtime)
-    beyond = sum(about.st_size for _, about in found) - LIMIT
+    """Beyond LIMIT delete entries, the one that was used longest ago first, until the others take KEPT of it."""
+    found = files()
+    total = sum(about.st_size for _, about in found)
+    if total <= LIMIT:
+        return
+    found.sort(key=lambda pair: pair[1].st_mtime)
     surplus = []
     for file, about in found:
-        if beyond <= 0:
+        if total <= KEPT * LIMIT:
             break
-        beyond -= about.st_size
+        total -= about.st_size
         surplus.append((file, about))
     _delete(surplus)
 
 
-def _delete(found: list[tuple[Path, os.stat_result]]) -> tuple[int, int]:
+def _delete(found: list[tuple[os.DirEntry[str], os.stat_result]]) -> tuple[int, int]:
     count = size = 0
     for file, about in found:
         with suppress(OSError):
-            file.unlink()
+            os.unlink(file)
             count, size = count + 1, size + about.st_size
     return count, size

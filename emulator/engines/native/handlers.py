@@ -36,7 +36,9 @@ RECORD_BYTES = 64
 INLINE_OPERANDS = 6
 MODES = ("full", "part", "guard", "unless")
 SLOW = {"full": "slow", "part": "slow", "guard": "slow_guard", "unless": "slow_unless"}  # where no pattern fits
+RECORDING = ("recording", "recording_guard", "recording_unless")  # slow ones that note accesses (recording.py)
 GUARDS = {"guard": True, "slow_guard": True, "unless": False, "slow_unless": False}  # by mode: what the guard must be
+GUARDS |= {"recording_guard": True, "recording_unless": False}
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
 RUNTIME = """
 declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
@@ -90,8 +92,10 @@ class HandlerText:
         self.other = other
         self.ops = new_ops()
         self.ops.fast, self.ops.whole, self.ops.avx512 = mode in SLOW, mode == "full", wide
+        self.ops.recording = mode in RECORDING
         shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
         self._rows = sum(len(shape.widths) + (shape.form == "second") for shape in shapes)
+        self.ops.spare = self._rows <= INLINE_OPERANDS - 2
 
     def build(self, name: str, linkage: str = "") -> str:
         """The function as text; NoNativeForm if the meaning needs what is not there."""

@@ -9,9 +9,13 @@ of an instruction.
 from __future__ import annotations
 
 from emulator.engines.divergence import SLICE
+from emulator.engines.event_ring import EventRing
 from emulator.engines.native.context import Context, Instruction, Masks, Run
-from emulator.engines.native.lanes_text import AGAIN, BREAK, IDLE, LEAVE, NOBODY, STOPPED, STRAY, TURN_OVER
+from emulator.engines.native.lanes_text import AGAIN, BREAK, DELIVER, IDLE, LEAVE, NOBODY, STOPPED, STRAY, TURN_OVER
+from emulator.engines.native.noting import take_back
 from emulator.engines.native.scalar import load64, native, planted, tail, text
+from emulator.machine.grid import GridBytes
+from emulator.machine.residents import RECORD, Resident
 
 FULL = 0xFFFF_FFFF
 MASKS_BACK = 32  # bytes from a warp's masks to its rows
@@ -167,6 +171,9 @@ def halt(ip: Instruction, regs: int, ctx: Context, lanes: int) -> None:
 def leave(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """The reference engine is to execute this instruction."""
     halt(ip, regs, ctx, mask)
+    ring = EventRing(Run(ctx.globals).events)
+    if ring.wanted != 0:
+        take_back(ring, ctx)
     return LEAVE
 
 
@@ -175,6 +182,13 @@ def stop(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """A planted stop."""
     halt(ip, regs, ctx, mask)
     return STOPPED
+
+
+@native
+def deliver_first(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """There is no room for the events of this instruction."""
+    halt(ip, regs, ctx, mask)
+    return DELIVER
 
 
 @native
@@ -215,18 +229,26 @@ def run_carefully(regs: int, ctx: Context, left: int, exact: int) -> int:
 @native
 def run_turn(regs: int, ctx: Context, left: int, exact: int) -> int:
     """Run a warp for so many instructions, if not exact on to the next control transfer; the budget is what is left."""
+    run = Run(ctx.globals)
+    end = run.time + left
+    ring = EventRing(run.events)
+    if ring.wanted != 0:
+        record = Resident(run.current & -RECORD)
+        ring.who = GridBytes(record.grid).number | record.linear << 32
     while True:
         margin = 0
         if exact != 0:
             margin = ctx.count
             ctx.careful = MEASURED
         ctx.budget = left - margin
+        ctx.clock = end - margin
         status = STRAY
         if exact == 0 or left > margin:
             status = start_enter(regs, ctx)
         ctx.careful = 0
         left = ctx.budget + margin
         if status == STRAY or (exact != 0 and status in (TURN_OVER, AGAIN)):
+            ctx.clock = end - left
             status = run_carefully(regs, ctx, left, exact)
             left += ctx.budget
             ctx.budget = left

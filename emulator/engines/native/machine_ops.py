@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, global_offset, offset_of
 from emulator.engines.native.mbarriers import suspend_text, update_text
+from emulator.engines.native.noting import note_access
 from emulator.engines.native.patterns import Pattern, Place, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, ObjectChange, Ops, Value
@@ -39,8 +40,10 @@ class MachineOps(Ops):
     fast = False  # whether accesses try patterns first, and miss them in the slow version
     whole = False  # whether all lanes execute
     avx512 = False  # whether the CPU has AVX-512: masks, permutations of two registers
+    spare = False  # whether the record has room for an address
     lane_mask = "-1"  # the executing lanes as an i32
     misses = False  # whether the function has a way to its slow version
+    recording = False  # whether accesses are noted for observers
     leaves = False  # whether the function has a way out to the reference engine
     control = ""  # the function that a control transfer ends with, in place of the next handler
 
@@ -230,6 +233,7 @@ class MachineOps(Ops):
         if place is not None:
             return Pattern(self, place, space, kind, count).load()
         pointers = self._pointers(space, address, kind.bytes * count, write=False)
+        note_access(self, "r", space, address, kind.bytes * count)
         return [self._gather(kind, self._element(pointers, n * kind.bytes)) for n in range(count)]
 
     def _element(self, pointers: str, offset: int) -> str:
@@ -253,6 +257,7 @@ class MachineOps(Ops):
             Pattern(self, place, space, kind, len(values)).store(values)
             return
         pointers = self._pointers(space, address, kind.bytes * len(values), write=True)
+        note_access(self, "w", space, address, kind.bytes * len(values))
         tracked = space not in ("local", "param")
         for number, data in enumerate(values):
             at = self._element(pointers, number * kind.bytes)
@@ -307,6 +312,7 @@ class MachineOps(Ops):
         if space == "generic" and kind.is_float:
             self._none("a float atomic on a generic address")
         pointers = self._pointers(space, address, kind.bytes, write=True)
+        note_access(self, "a", space, address, kind.bytes)
         old = atomic_text(self, pointers, operation, kind, operands, flush=space == "global")
         if space in ("global", "generic"):
             self._mark_dirty(space, address.data)
@@ -314,18 +320,20 @@ class MachineOps(Ops):
 
     def mbarrier(self, space: str, address: Value, change: ObjectChange) -> Value:
         """Change the lanes' mbarrier objects."""
-        return update_text(self, self._objects(space, address, write=True), change)
+        return update_text(self, self._objects(space, address, "a"), change)
 
     def mbarrier_word(self, space: str, address: Value, check: Callable[[Value], Value]) -> Value:
         """The lanes' mbarrier objects; what is wrong leaves."""
-        word = self._gather(U64, self._objects(space, address, write=False))
+        word = self._gather(U64, self._objects(space, address, "r"))
         self.go_on_unless(self.any_lane(((check(word) != 0) & self.lanes).data))
         return word
 
-    def _objects(self, space: str, address: Value, *, write: bool) -> str:
+    def _objects(self, space: str, address: Value, kind: str) -> str:
         """Host addresses of mbarrier objects; a generic address outside of the shared window fails its check."""
         shared = self.from_generic("shared", address) if space == "generic" else address
-        return self._pointers("shared", shared, U64.bytes, write=write)
+        pointers = self._pointers("shared", shared, U64.bytes, write=kind == "a")
+        note_access(self, kind, "shared", shared, U64.bytes)
+        return pointers
 
     def fence(self, sem: str, scope: str) -> None:
         """Nothing: one thread runs all warps."""
@@ -338,9 +346,11 @@ class MachineOps(Ops):
         to = self._pointers("shared", destination, size, write=True)
         self.lanes = executing & copies
         given = self._pointers("global", source, size, write=False)
+        note_access(self, "r", "global", source, size)
         kind = TYPES["b32" if size == 4 else "b64"]
         values = [self._gather(kind, self._element(given, at)) for at in range(0, size, kind.bytes)]
         self.lanes = executing
+        note_access(self, "w", "shared", destination, size)
         for number, value in enumerate(values):
             at = self._element(to, number * kind.bytes)
             self._note_change(kind, at, value)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HALF = WARP_SIZE // 2
 WINDOW = 128  # bytes of shared memory that two vector registers hold
 SPACES = ("global", "const", "shared", "generic")
+REMEMBERED = 32  # where a record with at most four rows keeps an address
 
 
 @dataclass
@@ -206,7 +207,10 @@ class Pattern:
         if self.space == "shared" and self.size == 4 and self.kind.width == 32 and ops.avx512:
             return [self._load_window()]
         one_address, done = ops.label(), ops.label()
-        side_by_side = self._load_row(self.ranges(self.size, write=False, miss=one_address))
+        ranges = self.ranges(self.size, write=False, miss=one_address)
+        if self.space == "global" and self.full and ops.spare:
+            self._fetch_ahead(ranges)
+        side_by_side = self._load_row(ranges)
         end = ops.block_end(done)
         ops.lines.append(f"{one_address}:")
         spread = self._load_spread(self.ranges(0, write=False, miss="miss"))
@@ -217,6 +221,20 @@ class Pattern:
             ops.value(self.kind, f"phi {kind} [ {a}, %{end} ], [ {b}, %{other_end} ]")
             for a, b in zip(side_by_side, spread, strict=True)
         ]
+
+    def _fetch_ahead(self, ranges: list[Range]) -> None:
+        """Have the bytes fetched that lie as far ahead as these lie behind the last ones that the record has read.
+
+        Mostly the next warp reads them, at the same instruction.  The record remembers the address where other
+        instructions have the rows of more operands.
+        """
+        ops = self.ops
+        at = ops.emit(f"getelementptr i8, ptr %ip, i64 {REMEMBERED}")
+        ahead = ops.emit(f"sub i64 {ranges[0].low}, {ops.emit(f'load i64, ptr {at}')}")
+        ops.lines.append(f"  store i64 {ranges[0].low}, ptr {at}")
+        for one in ranges:
+            pointer = ops.emit(f"inttoptr i64 {ops.emit(f'add i64 {one.host}, {ahead}')} to ptr")
+            ops.call_void("llvm.prefetch.p0", [("ptr", pointer), ("i32", "0"), ("i32", "3"), ("i32", "1")])
 
     def _load_constant(self) -> list[Value]:
         """All lanes read one address that the record holds."""

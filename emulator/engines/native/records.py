@@ -9,6 +9,7 @@ import numpy as np
 
 from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, HandlerKey, Shape, key_modifiers
 from emulator.engines.native.library import Library, Wanted
+from emulator.engines.native.recording import Recorded
 from emulator.isa.instructions.barriers import bar_sync
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine.cta import BARRIERS
@@ -92,7 +93,10 @@ class NativeProgram:
         library.compile(wanted)
         joins = program.joins
         count = len(bound) + len(joins)
-        self.records = aligned_bytes(RECORD_BYTES * (count + 1))
+        size = RECORD_BYTES * (count + 1)
+        both = aligned_bytes(2 * size)
+        self.records, self.originals = both[:size], both[size:]  # the second ones while somebody watches (recording.py)
+        self.places: list[int] = []  # of the instructions' records
         self.map = np.zeros(len(bound) + 1, np.uint64)
         self.empty = np.array(EMPTY, np.uint64)
         self._empty_address = self.empty.ctypes.data
@@ -100,6 +104,7 @@ class NativeProgram:
         self.joins[list(joins)] = 1
         self.barriers = dict(self._constant_barriers())
         self._fill(bound, library)
+        self.handlers = Recorded(self, library)
         self.row_bytes = self._end
 
     # --- binding -------------------------------------------------------------------------------------
@@ -123,6 +128,11 @@ class NativeProgram:
             key = HandlerKey(instruction.opcode, line, key_modifiers(variant), results, sources)
             self._keys[known] = key
         return key, offsets, last[0]
+
+    def key_of(self, instruction: Instruction) -> HandlerKey | None:
+        """What decides an instruction's handlers; None if it has no native form."""
+        found = self._bind(instruction)
+        return None if found is None else found[0]
 
     def _known_shape(self, operand: Operand, offsets: list[int], last: list[int]) -> Shape:
         """The shape of an operand, the same object for equal shapes."""
@@ -224,7 +234,7 @@ class NativeProgram:
     def _fill(self, bound: list[tuple[HandlerKey, list[int], int] | None], library: Library) -> None:
         address = self.records.ctypes.data
         at = 0
-        places = []
+        places = self.places
         for pc in range(len(bound)):
             self.map[pc] = address + RECORD_BYTES * at
             at += 1 + (pc in self.program.joins)

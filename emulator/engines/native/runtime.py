@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from emulator.engines.native import cta_life, lanes, lanes_text, meeting, scalar
+from emulator.engines.native import cta_life, lanes, lanes_text, meeting, noting, recording, scalar
 from emulator.engines.native.lanes_text import LEAVE
 
 FUNCTIONS = (
     "leave", "branch_all", "branch_split", "join_full", "join_part", "barrier", "exit_all", "exit_where", "exit_unless",
     "pause_here", "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
+    "note_full", "note_part", "note_where", "note_unless", "make_room", "claim_of",
 )  # fmt: skip
-PARTS = (cta_life, lanes, meeting)  # importing them declares their functions
+PARTS = (cta_life, lanes, meeting, noting, recording)  # importing them declares their functions
 ENTRIES = """
 define i64 @run_turn_of(i64 %regs, i64 %ctx, i64 %left, i64 %exact) {
   %status = call i64 @run_turn(i64 %regs, i64 %ctx, i64 %left, i64 %exact)
@@ -26,6 +27,14 @@ define void @place_all_of(i64 %run, i64 %grid) {
 define i64 @begin_of(i64 %record) {
   %done = call i64 @begin(i64 %record)
   ret i64 %done
+}
+define ptr @claim_of(ptr %ip, ptr %ctx, i32 %lanes, i64 %what) {
+  %record = ptrtoint ptr %ip to i64
+  %context = ptrtoint ptr %ctx to i64
+  %mask = zext i32 %lanes to i64
+  %at = call i64 @claim(i64 %record, i64 %context, i64 %mask, i64 %what)
+  %place = inttoptr i64 %at to ptr
+  ret ptr %place
 }
 attributes #0 = { nounwind }
 """

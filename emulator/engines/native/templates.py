@@ -88,6 +88,7 @@ def _fill_context(engine: NativeEngine, warp: Warp, native: NativeProgram, index
     context["stack_bytes"] = warp.stack_bytes
     context["params"], context["param_size"] = grid.parameters.ctypes.data, len(grid.parameters)
     context["globals"], context["map"] = engine.run_address, native.map.ctypes.data
+    context["originals"] = native.originals.ctypes.data - native.records.ctypes.data
     context["joins"], context["count"], context["index"] = native.joins.ctypes.data, len(native.map) - 1, index
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emulator.engines.event_ring import Rings
 from emulator.engines.native import cache
 from emulator.engines.native.cache import Entry
 from emulator.engines.native.context import CONTEXT, GLOBALS, offset_of
@@ -131,10 +132,12 @@ def test_the_entries_used_least_lately_make_room(where: Path, monkeypatch: pytes
     os.utime(left, (500, 500))
     assert cache.load(keys[0]) == ENTRY
     size = (where / keys[0]).stat().st_size
-    monkeypatch.setattr(cache, "LIMIT", 4 * size)
+    monkeypatch.setattr(cache, "LIMIT", 5 * size)
     cache.store(keys[5], ENTRY)
-    assert [file.name for file in cache.entries()] == [keys[0], keys[3], keys[4], keys[5]]
+    assert [file.name for file in cache.entries()] == [keys[0], keys[3], keys[4], keys[5]]  # four fifths
     assert not left.exists()
+    cache.store(f"{6:064x}", ENTRY)
+    assert len(cache.entries()) == 5  # up to the limit again before anything is deleted
 
 
 def test_clear_deletes_entries_and_what_was_left_behind_and_nothing_else(where: Path) -> None:
@@ -208,7 +211,8 @@ def test_handlers_call_the_runtime_of_their_own_library(where: Path) -> None:
     records[16:24].view(np.int32)[:] = 0, 256
     everything = np.array([1 << 62, (1 << 62) + 512, 0, 0], np.uint64)
     records[48:56].view(np.uint64)[0] = everything.ctypes.data
-    tables = aligned(GLOBALS.itemsize)
+    tables, rings = aligned(GLOBALS.itemsize), Rings()
+    tables.view(GLOBALS)["events"] = rings.address
     context[offset_of("globals") : offset_of("globals") + 8].view(np.uint64)[0] = tables.ctypes.data
     place = registers[HEADER_BYTES:]
     status = HANDLER(first.address(key, "full"))(records.ctypes.data, place.ctypes.data, context.ctypes.data, -1)
