@@ -40,6 +40,7 @@ ACCESS = np.dtype(
 ACCESS_BYTES = ACCESS.itemsize
 ADDRESSES = ACCESS_BYTES - 8 * WARP_SIZE  # where they begin
 INSTRUCTION_BYTES = INSTRUCTION_RECORD.itemsize
+_WHOLE = np.dtype(("V", MEMORY_RECORD.itemsize))  # a record as bytes, which are copied at once
 _KIND_NAMES = np.array([name.encode() for name in KINDS], "S1")
 _SPACE_NAMES = np.array([name.encode() for name in SPACES], "S7")
 
@@ -69,7 +70,8 @@ class Rings:
 
     def resize(self, batch: int, accesses: int) -> None:
         """Have other sizes; what has not been delivered is lost."""
-        self._instructions = aligned_zeros(INSTRUCTION_BYTES * batch).view(INSTRUCTION_RECORD)
+        self._bytes = aligned_zeros(INSTRUCTION_BYTES * batch)
+        self._instructions = self._bytes.view(INSTRUCTION_RECORD)
         self._accesses = aligned_zeros(ACCESS_BYTES * (accesses + SLACK)).view(ACCESS)
         first, access_first = self._instructions.ctypes.data, self._accesses.ctypes.data
         most = first + INSTRUCTION_BYTES * batch
@@ -105,7 +107,7 @@ class Rings:
     def take(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """(INSTRUCTION_RECORDs, MEMORY_RECORDs) so far, which are forgotten."""
         following, first, _, most, access_next, access_first = self._fields[:6].tolist()
-        instructions = self._instructions[: (following - first) // INSTRUCTION_BYTES].copy()
+        instructions = self._bytes[: following - first].copy().view(INSTRUCTION_RECORD)
         accesses = by_lane(self._accesses[: (access_next - access_first) // ACCESS_BYTES])
         self._fields[0], self._fields[2], self._fields[4] = first, most, access_first
         return instructions, accesses
@@ -113,10 +115,11 @@ class Rings:
 
 def by_lane(accesses: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Accesses of warps as MEMORY_RECORDs, one a lane."""
-    which, lanes = np.nonzero(accesses["lanes"][:, None] & LANE_BITS)
-    found = np.zeros(len(which), MEMORY_RECORD)
+    one = np.zeros(len(accesses), MEMORY_RECORD)
     for name in ("time", "grid", "cta", "warp", "pc", "size"):
-        found[name] = accesses[name][which]
-    found["lane"], found["address"] = lanes, accesses["addresses"][which, lanes]
-    found["kind"], found["space"] = _KIND_NAMES[accesses["kind"]][which], _SPACE_NAMES[accesses["space"]][which]
-    return found
+        one[name] = accesses[name]
+    one["kind"], one["space"] = _KIND_NAMES[accesses["kind"]], _SPACE_NAMES[accesses["space"]]
+    found = np.repeat(one.view(_WHOLE), WARP_SIZE).view(MEMORY_RECORD).reshape(-1, WARP_SIZE)
+    found["lane"], found["address"] = np.arange(WARP_SIZE), accesses["addresses"]
+    executing = accesses["lanes"][:, None] & LANE_BITS != 0
+    return found.reshape(-1) if executing.all() else found.view(_WHOLE)[executing].view(MEMORY_RECORD)

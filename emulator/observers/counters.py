@@ -56,11 +56,17 @@ class Counters(Observer):
 
     def on_instructions(self, records: np.ndarray[Any, Any]) -> None:
         """Count a batch."""
-        for number in np.unique(records["grid"]):
-            here = records[records["grid"] == number]
-            instructions, lanes = self._counts[self._programs[int(number)]]
-            np.add.at(instructions, here["pc"], 1)
-            np.add.at(lanes, here["pc"], np.bitwise_count(here["lanes"]))
+        grids = records["grid"]
+        others = grids != grids[0]
+        if others.any():  # one launch after the other
+            self.on_instructions(records[others])
+            records = records[~others]
+        instructions, lanes = self._counts[self._programs[int(records["grid"][0])]]
+        pcs = records["pc"].astype(np.int64)
+        counts = np.bincount(pcs)
+        instructions[: len(counts)] += counts
+        sums = np.bincount(pcs, np.bitwise_count(records["lanes"]))  # in floats, which are exact here
+        lanes[: len(sums)] += sums.astype(np.int64)
 
     def clear(self) -> None:
         """Count from zero again."""
