@@ -12,7 +12,7 @@ ALL_CORES := --numprocesses=auto --dist=loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check format bench coverage-table regen gpu-record clean
+.PHONY: help demo test test-slow check format bench bench-peers coverage-table regen gpu-record clean
 
 help:
 	@echo "make demo       set up what is needed and show a routed mixture-of-experts layer run"
@@ -21,6 +21,7 @@ help:
 	@echo "make check      formatting, lint, types, layers"
 	@echo "make format     format the code and mend what lint can mend"
 	@echo "make bench      the benchmarks (ARGS=--write puts them into docs/benchmarks.md)"
+	@echo "make bench-peers  two kernels beside Numba's simulator and Triton's interpreter, in an environment of their own"
 	@echo "make coverage-table  write docs/coverage.md again (ARGS=--count counts operand sets first: minutes)"
 	@echo "make regen      compile the tests' CUDA and Triton kernels again (needs nvcc 13.0, Triton 3.9)"
 	@echo "make gpu-record write down what this machine's GPU answers (H100 or H200; GPU_PYTHON=python3 takes that Python)"
@@ -63,6 +64,17 @@ bench: $(VENV)/dev.stamp
 	$(RUN) tests/benchmarks/bench_parse.py
 	$(RUN) tests/benchmarks/bench_native.py $(ARGS)
 	$(RUN) tests/benchmarks/bench_debug.py $(ARGS)
+
+PEERS := $(VENV)/peers
+
+$(PEERS)/peers.stamp: pyproject.toml | $(RUN)
+	@$(RUN) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable . numba
+	-@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check triton
+	@touch $@
+
+bench-peers: $(PEERS)/peers.stamp
+	PYTHONPATH=. $(PEERS)/bin/python tests/benchmarks/bench_peers.py
 
 coverage-table: $(VENV)/dev.stamp
 	$(RUN) -m tests.coverage_table $(ARGS)
