@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from emulator.arguments import type_name_of
-from emulator.commands import ExitCode, exit_code, outputs
+from emulator.commands import ExitCode, counter_table, exit_code, outputs
 from emulator.commands.execution import Options, Outcome, execute
 from emulator.commands.launch_options import launch_options, system_of
 from emulator.commands.target import find_target
 from emulator.errors import DiagnosedError, KernelFault
 from emulator.ptx_types import Dim3
+
+if TYPE_CHECKING:
+    from emulator import System
+    from emulator.observers.counters import Counters
 
 
 @click.command("run")
@@ -24,6 +28,7 @@ from emulator.ptx_types import Dim3
 @click.option("--out", multiple=True, metavar="NAME", help="Print this array in full.")
 @click.option("--expect", multiple=True, metavar="NAME=FILE.npy", help="Compare an array, bit by bit.")
 @click.option("--save", metavar="OUT.npz", type=click.Path(dir_okay=False), help="Write all arrays to a file.")
+@click.option("--counters", is_flag=True, help="Count executed instructions and lanes by opcode.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: if it is a terminal]")
 def command(target: str, **given: Any) -> ExitCode:
@@ -44,6 +49,7 @@ def command(target: str, **given: Any) -> ExitCode:
         found = find_target(target, plain=options.launches)
         needed = found.sample.device_count if found.sample is not None else 1
         system = system_of({**given, "devices": max(given["devices"], needed)})
+        counters = _counting(system) if given["counters"] else None
         outcome = execute(found, options, system, given["progress"], catch=given["as_json"])
     except DiagnosedError as error:
         if isinstance(error, KernelFault):
@@ -55,9 +61,20 @@ def command(target: str, **given: Any) -> ExitCode:
         return exit_code(error)
     if given["save"] is not None:
         np.savez(given["save"], **outcome.after)
-    for line in [json.dumps(to_json(outcome, options))] if given["as_json"] else summary(outcome, options):
+    for line in [json.dumps(to_json(outcome, options, counters))] if given["as_json"] else summary(outcome, options):
         click.echo(line)
+    if counters is not None and not given["as_json"]:
+        click.echo("\n" + "\n".join(counter_table.table(counters)))
     return outcome.code
+
+
+def _counting(system: System) -> Counters:
+    """Counters of everything that a system executes."""
+    from emulator.observers.counters import Counters
+
+    counters = Counters()
+    system.runner.add_observer(counters)
+    return counters
 
 
 def _with_seed(fact: tuple[str, str], seed: int) -> tuple[str, str]:
@@ -110,7 +127,7 @@ def _size(size: Dim3) -> str:
     return f"({size.x}, {size.y}, {size.z})" if size.z != 1 else f"({size.x}, {size.y})"
 
 
-def to_json(outcome: Outcome, options: Options) -> dict[str, Any]:
+def to_json(outcome: Outcome, options: Options, counters: Counters | None = None) -> dict[str, Any]:
     """The object of --json: the arrays of --out, or those that changed, in full."""
     shape = outcome.config.shape()
     names = [outcome.name_of(text, "--out") for text in options.out] or outcome.changed()
@@ -128,6 +145,7 @@ def to_json(outcome: Outcome, options: Options) -> dict[str, Any]:
         "outputs": {name: _output(outcome.after[name]) for name in names},
         "checks": [{"name": c.name, "ok": c.equal, "text": c.text} for c in outcome.checks],
         "errors": [],
+        **({"counters": counter_table.to_json(counters)} if counters is not None else {}),
     }
 
 

@@ -400,3 +400,15 @@ def test_a_sample_brings_its_devices() -> None:
         assert [check["ok"] for check in found["checks"]] == [True] * 3
         times.add(found["warp_instructions"])
     assert len(times) == 1
+
+
+def test_counters_are_a_table_or_a_part_of_the_object(tmp_path: Path) -> None:
+    file = write(tmp_path, TWO)
+    lines = ok(file, "-k", "first", "--arg", "1", "-b", "48", "--counters").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("opcode"))
+    rows = {line.split()[0]: line.split()[1:] for line in lines[start + 1 :]}
+    assert rows["ret"] == ["2", f"{200 / int(rows['total'][0]):.1f}%", "75.0%"]
+    found = as_json(file, "-k", "first", "--arg", "1", "-b", "48", "--counters")
+    assert found["counters"]["opcodes"]["ret"] == {"instructions": 2, "lanes": 48}
+    assert found["counters"]["instructions"] == found["warp_instructions"] == int(rows["total"][0])
+    assert "counters" not in as_json(file, "-k", "first", "--arg", "1")
