@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emulator.debugger.motor import NOWHERE, Places, Standing, standing_of
 from emulator.engines.native.engine import NativeEngine
-from emulator.engines.native.handlers import RECORD_BYTES
 from emulator.engines.reference.engine import Step
 from emulator.engines.run import TurnSuspended
-from emulator.machine.memory import Bytes
 from emulator.machine.warp import Warp
 from emulator.program import Program
 
@@ -31,7 +27,7 @@ class StoppingEngine(NativeEngine):
         self.reached: Standing | None = None
         self._places: Places = NOWHERE
         self._stops: Callable[[Standing], bool] | None = None
-        self._patched: dict[Program, dict[int, Bytes]] = {}  # handlers as they were
+        self._patched: dict[Program, frozenset[int]] = {}
 
     def watch(self, places: Places, stops: Callable[[Standing], bool]) -> None:
         """Stop at places from now on, until `unwatch`."""
@@ -58,21 +54,12 @@ class StoppingEngine(NativeEngine):
 
     def _patch(self, program: Program, pcs: frozenset[int]) -> None:
         """Have the records of these pcs, and of no others, leave native code."""
-        native = self.program(program)
-        patched = self._patched.setdefault(program, {})
-        for pc in [pc for pc in patched if pc not in pcs]:
-            self._handlers(program, pc)[:] = patched.pop(pc)
-        for pc in pcs - patched.keys():
-            handlers = self._handlers(program, pc)
-            patched[pc] = handlers.copy()
-            handlers.view(np.uint64)[:] = self._library.runtime["leave"]
-        assert native.program is program
-
-    def _handlers(self, program: Program, pc: int) -> Bytes:
-        """The two handlers of an instruction, behind the record of its join."""
-        native = self.program(program)
-        place = (int(native.map[pc]) - native.records.ctypes.data) // RECORD_BYTES + (pc in program.joins)
-        return native.records[RECORD_BYTES * place : RECORD_BYTES * place + 16]
+        handlers, patched = self.program(program).handlers, self._patched.get(program, frozenset())
+        for pc in patched - pcs:
+            handlers.clear(pc)
+        for pc in pcs - patched:
+            handlers.plant(pc, self._library.runtime["leave"])
+        self._patched[program] = pcs
 
     def _check(self, standing: Standing) -> None:
         if self._stops is None or standing.pc not in self._places.get(standing.warp.cta.grid.program, ()):

@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emulator import System
+from emulator.engines.native.engine import NativeEngine
+from emulator.engines.native.library import library
+from emulator.engines.reference.engine import ReferenceEngine
 from emulator.observer import Events, Observer
 from tests.engines.native.outcomes import Run, code_of
 from tests.engines.native.random_programs import program
+from tests.engines.programs import kernel, start
 
 WANTS = (Events.INSTRUCTION, Events.MEMORY, Events.INSTRUCTION | Events.MEMORY)
 SCHEDULES = ("round_robin", "round_robin", "round_robin:40", "random")
@@ -89,3 +94,109 @@ def test_same_events_of_random_programs(first: int) -> None:
 @pytest.mark.parametrize("first", range(QUICK, QUICK + SLOW, 50))
 def test_same_events_of_more_random_programs(first: int) -> None:
     assert [text for seed in range(first, first + 50) for text in differences(seed)] == []
+
+
+LOOP = """
+    mov.u32 %r0, 0;
+LOOP:
+    add.u32 %r0, %r0, 1;
+@%p2 st.global.u32 [%mine], %r0;
+    setp.lt.u32 %p0, %r0, 300;
+@%p0 bra LOOP;
+    st.global.u32 [%mine], %r0;
+"""
+
+
+def counting_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by one with every instruction that the reference engine executes."""
+    steps: list[int] = []
+    step = ReferenceEngine.step
+
+    def counted(self: ReferenceEngine, warp: Any) -> Any:
+        steps.append(1)
+        return step(self, warp)
+
+    monkeypatch.setattr(ReferenceEngine, "step", counted)
+    return steps
+
+
+@pytest.mark.parametrize("wants", WANTS)
+def test_what_has_a_native_form_runs_natively_while_somebody_watches(
+    wants: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, log = counting_steps(monkeypatch), Log(wants)
+    with System(engine="native", observers=[log]) as system:
+        device = system.device(0)
+        start(kernel(LOOP), device, device.zeros(128, np.uint32), block=128)
+        system.sync()
+        assert system.runner.time > 4 * 4 * 300 and not steps
+        assert len(log.records("instructions" if Events.INSTRUCTION in wants else "memory"))
+
+
+def test_who_stops_watching_is_told_no_more_and_the_rest_runs_on() -> None:
+    log, results = Log(Events.INSTRUCTION | Events.MEMORY), []
+    with System(engine="native") as system:
+        device = system.device(0)
+        out = device.zeros(128, np.uint32)
+        start(kernel(LOOP), device, out, block=128)
+        for watched in (False, True, False):
+            end = system.runner.time + 1500
+            if watched:
+                begin = system.runner.time
+                system.runner.add_observer(log)
+            system.run_until(lambda end=end: system.runner.time >= end)
+            if watched:
+                system.runner.events.remove(log)
+                last = system.runner.time
+        system.sync()
+        results.append(out.numpy().tolist())
+    assert results == [[300] * 128]
+    assert log.records("instructions")["time"].tolist() == list(range(begin, last))
+
+
+class Stop(Exception):
+    """What an observer raises."""
+
+
+class Objecting(Log):
+    """Raises at its second batch."""
+
+    def on_instructions(self, records: np.ndarray) -> None:
+        super().on_instructions(records)
+        if len(self.batches) == 3:
+            raise Stop
+
+
+def test_an_observer_that_raises_stops_between_two_instructions() -> None:
+    log = Objecting(Events.INSTRUCTION)
+    system = System(engine="native", observers=[log])
+    system.runner.events.rings.resize(100, 1)
+    device = system.device(0)
+    out = device.zeros(64, np.uint32)
+    start(kernel(LOOP), device, out, block=64)
+    with pytest.raises(Stop):
+        system.sync()
+    assert system.runner.time == 200
+    system.sync()
+    assert out.numpy().tolist() == [300] * 64
+    assert log.records("instructions")["time"].tolist() == list(range(system.runner.time))
+
+
+def test_breakpoints_and_observers_share_the_handlers() -> None:
+    """A handler planted before somebody watches stays, and goes without taking the recording with it."""
+    with System(engine="native", observers=[log := Log(Events.INSTRUCTION)]) as system:
+        device, engine = system.device(0), system.runner.engine
+        assert isinstance(engine, NativeEngine)
+        code = kernel(LOOP)
+        program, out = code.program, device.zeros(32, np.uint32)
+        handlers, leave = engine.program(program).handlers, library().runtime["leave"]
+        handlers.plant(program.entry.first_pc, leave)
+        start(code, device, out)
+        system.sync()
+        planted = engine.program(program).records.view(np.uint64).reshape(-1, 8)[:, 0] == leave
+        handlers.clear(program.entry.first_pc)
+        still = engine.program(program).records.view(np.uint64).reshape(-1, 8)[:, 0] == leave
+        assert planted.sum() == still.sum() + 1
+        start(code, device, out)
+        system.sync()
+        assert log.records("instructions")["time"].tolist() == list(range(system.runner.time))
