@@ -19,6 +19,7 @@ Data flows downwards, and nothing prints below the console:
     expressions.py    `%r3@5 + 4*lane`: text -> 32 values     evaluate.py  values.py
     patterns.py       32 values -> `0x40 + 4*lane`
     timeline.py       the history: snapshots, deeds of the user, seek     turn_index.py  which warp ran when
+    lifetimes.py      when a warp stood still, as snapshots show
     motor.py          the one place that asks the engines: run until a time, a place, a fault
     native_places.py  the native engine that stops at places
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import process_time
 from typing import Protocol
 
+from emulator.debugger.lifetimes import executed_now, last_ran, quiet_since
 from emulator.debugger.motor import UNWATCHED, Halted, Motor, Watcher, standing_of
 from emulator.debugger.turn_index import TurnIndex
 from emulator.engines.run import Runner
@@ -26,7 +27,7 @@ RUN_A_SNAPSHOT = 25  # so many times the time that a snapshot takes passes befor
 MOST_SNAPSHOTS = 128
 MOST_BYTES = 1 << 30  # of all snapshots together
 AHEAD = ("fault", "place", "end")  # what lies behind a time that was reached
-EXPLORED = 1 << 16  # instructions whose turns are found out at once, at first
+EXPLORED = 1 << 12  # instructions whose turns are found out at once, at first
 NEAR = 256  # instructions: how far back from a visited moment another snapshot is kept
 
 
@@ -132,12 +133,29 @@ class Timeline:
 
     def times_before(self, time: int, key: WarpKey, count: int) -> list[int]:
         """When a warp's last `count` instructions before a time were executed, the earliest first; moves anywhere."""
+        if self.index.gap_before(time, key, count) is None:
+            return self.index.times_before(time, key, count)
+        self.seek(time, near=False)
+        return self._times_before(time, key, count, executed_now(self, key))
+
+    def _times_before(self, time: int, key: WarpKey, count: int, executed: int) -> list[int]:
+        """The same, where nobody knows who ran in a part of it.  executed: the warp's instructions before the time."""
         part = EXPLORED
-        while (gap := self.index.gap_before(time, key, count)) is not None:
-            if self.motor.interrupted:
-                break
-            self._explore(max(gap[0], gap[1] - part), gap[1])
-            part *= 4
+        while not self.motor.interrupted and (gap := self.index.gap_before(time, key, count)) is not None:
+            late = [when for when in self.index.times_before(time, key, count) if when >= gap[1]]
+            before = executed - len(late)
+            quiet = quiet_since(self._kept, *gap, key, before)
+            if quiet == gap[1]:
+                first = max(gap[0], gap[1] - part)
+                self._explore(first, gap[1])
+                ran = self.index.next_from(first, key)
+                if first == gap[0] or (ran is not None and ran < gap[1]):
+                    part *= 4
+                    continue
+                quiet = last_ran(self, self._kept, gap[0], first, key, before, EXPLORED)
+            elif quiet > gap[0]:
+                quiet = last_ran(self, self._kept, gap[0], quiet, key, before, EXPLORED)
+            return [*self._times_before(quiet, key, count - len(late), before), *late]
         return self.index.times_before(time, key, count)
 
     def next_from(self, time: int, key: WarpKey) -> int | None:
@@ -312,12 +330,15 @@ class Timeline:
             return self.run(self.now + 1, watcher)
         return self.act(Steer(self.now, key_of(warp)), watcher) or Halted("time")
 
-    def seek(self, time: int) -> Halted:
-        """Go to a time, back or forward; beyond the end of the run its end or fault is reached."""
+    def seek(self, time: int, near: bool = True) -> Halted:
+        """Go to a time, back or forward; beyond the end of the run its end or fault is reached.
+
+        near: keep a snapshot a little before it.
+        """
         if time < self.now:
             kept = self._before(time)
             self._go_back_to(kept)
-            if time - kept.time > NEAR:
+            if near and time - kept.time > NEAR:
                 halted = self.run(time - NEAR // 2)
                 if halted.why != "time":
                     return halted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from emulator.parse import nodes
 from emulator.program.operands import FunctionAddress, Register, Storage
@@ -111,6 +112,11 @@ def _is_predicate(found: Declared) -> bool:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean ...?` for a name, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+    """`did you mean ...?` for a name, or an empty string; of equally close names the one that begins alike."""
+    close = difflib.get_close_matches(name, list(known), n=8, cutoff=0.6)
+
+    def likeness(word: str) -> tuple[float, int]:
+        begins_alike = takewhile(lambda pair: pair[0] == pair[1], zip(word, name, strict=False))
+        return difflib.SequenceMatcher(None, word, name).ratio(), len(list(begins_alike))
+
+    return f"did you mean {max(close, key=likeness)}?" if close else ""

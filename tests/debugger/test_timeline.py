@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.debugger import motion
+from emulator.debugger import motion, timeline
 from emulator.debugger.focus import Focus
 from emulator.debugger.places import find_place
 from emulator.debugger.session import Session
@@ -111,6 +111,26 @@ def test_reverse_continue_finds_every_stop_of_continue(busy: Busy) -> None:
         found.append(session.runner.time)
         assert session.pc in place.pcs[session.programs[0]]
     assert found == times[::-1]
+
+
+def test_when_a_warp_ran_is_found_out_in_any_part_of_a_run(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "EXPLORED", 8)  # so that most of it is a search between snapshots
+    session = busy(grid=3)
+    session.timeline.motor.by_turns = True
+    motion.continue_(session)
+    searched = busy(grid=3)
+    motion.continue_(searched)
+    assert None in searched.timeline.index.keys
+    end, keys = session.timeline.end, [(1, cta, warp) for cta in range(3) for warp in range(2)]
+    chance = random.Random(2)
+    for _ in range(30):
+        time, key, count = chance.randrange(end + 1), chance.choice(keys), chance.choice((1, 2, 7))
+        motion.seek(searched, chance.randrange(end + 1))
+        expected = session.timeline.index.times_before(time, key, count)
+        assert searched.timeline.times_before(time, key, count) == expected
+    motion.seek(searched, end)
+    for key in keys:
+        assert searched.timeline.times_before(end, key, 1) == session.timeline.index.times_before(end, key, 1)
 
 
 def test_finish_comes_back_from_a_call_and_reverse_finish_to_it(busy: Busy) -> None:

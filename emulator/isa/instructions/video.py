@@ -33,13 +33,16 @@ def part(ops: Ops, a: Value, selector: str | None) -> Value:
 
 
 def finish(ops: Ops, i: Variant, number: Value, c: Value | None) -> Value:
-    """d of a 34-bit result: limited to d's type and width under .sat, then combined with c or merged into it."""
+    """d of a 34-bit result: limited to d's type and width under .sat, then combined with c or merged into it.
+
+    ptxas takes a c with neither a second operation nor a part of d, and c then plays no role (9.7.18.1, `optMerge`).
+    """
     kind: ScalarType = i.get("dtype") or U32
     dsel: str | None = i.get("dsel")
     number = number << 30 >> 30
     if i.get("sat"):
         number = ops.cast(saturate(ops, number, element(kind, width_of(dsel))), S64)
-    if c is not None and dsel is None:
+    if c is not None and i.get("op2"):
         combine = {"add": ops.add, "min": ops.minimum, "max": ops.maximum}[i.op2]
         number = combine(number, ops.cast(c, S64))
     bits = ops.cast(number, U32)
@@ -54,7 +57,7 @@ def scalar_video(head: str, **types: Any) -> Callable[[Meaning], Meaning]:
     lines = {
         f"{head} d, a{{.asel}}, b{{.bsel}}": {},
         f"{head}.op2 d, a{{.asel}}, b{{.bsel}}, c": {"c": types["d"], "op2": "add min max"},
-        f"{head} d.dsel, a{{.asel}}, b{{.bsel}}, c": {"c": types["d"], "dsel": SELECTORS["dsel"]},
+        f"{head} d{{.dsel}}, a{{.asel}}, b{{.bsel}}, c": {"c": types["d"], "dsel": SELECTORS["dsel"]},
     }
 
     def register(meaning: Meaning) -> Meaning:
@@ -84,6 +87,7 @@ def vadd(ops: Ops, i: Variant, a: Value, b: Value, c: Value | None = None) -> Va
     example: vadd.s32.u32.s32 0xff00.b1, 0xfffe0000.h1, 0x12345678 -> 0xfd345678.b3
     example: vadd.s32.s32.s32.sat 0x7fff.h0, 1, 0x12345678 -> 0x7fff5678.h1
     example: vadd.u32.u32.u32.max 0xffffffff, 1, 5 -> 0
+    example: vadd.u32.u32.u32 5, 0x0700.b1, 1000 -> 12
     """
     return finish(ops, i, part(ops, a, i.asel) + part(ops, b, i.bsel), c)
 
