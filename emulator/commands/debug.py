@@ -45,18 +45,19 @@ def command(
     """
     if tui:
         _check_window(batch)
+    commands = [*_read(scripts), *lines]
     options = Options(**{name: given[name] for name in Options._fields if name in given})
     found = _checked(find_target(target, plain=options.launches), given["arch"])
     session = Session(_starter(found, options, given))
     if tui:
         from emulator.debugger import tui as window
 
-        window.run(session, [*_read(scripts), *lines])
+        window.run(session, commands)
         return ExitCode.OK
     console = Console(session)
     if not batch:
         console.welcome()
-    return _converse(console, [*_read(scripts), *lines], batch)
+    return _converse(console, commands, batch)
 
 
 def _check_window(batch: bool) -> None:
@@ -113,7 +114,16 @@ def _line_of(check: samples.Comparison) -> list[str]:
 
 
 def _read(scripts: tuple[str, ...]) -> list[str]:
-    return [line for script in scripts for line in Path(script).read_text(encoding="utf-8").splitlines()]
+    """The lines of scripts."""
+    lines: list[str] = []
+    for script in scripts:
+        try:
+            lines += Path(script).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise click.BadParameter(
+                f"{script} is no text: byte {error.start} is not UTF-8", param_hint="'-x' / '--script'"
+            ) from None
+    return lines
 
 
 def _converse(console: Console, lines: list[str], batch: bool) -> ExitCode:

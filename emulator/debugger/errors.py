@@ -18,7 +18,7 @@ class DebuggerError(Exception):
 
     def lines(self) -> list[str]:
         """As the console shows it."""
-        found = [f"error: {self.message}"]
+        found = textwrap.wrap(f"error: {self.message}", 80, subsequent_indent=" " * 7)
         if self.text:
             found += [f"  {self.text}", "  " + " " * self.at + "^" * max(1, self.end - self.at)]
         if self.help:

@@ -144,7 +144,9 @@ def parse_expression(text: str) -> Expression:
     parser = _Parser(text)
     root = parser.expression(0)
     if text[parser.at :].strip():
-        parser.refuse("this does not continue the expression", parser.at + _blanks(text, parser.at))
+        address = re.match(r"([a-z]+):(\w+)", text)
+        fix = f"{address[1]}[{address[2]}] is memory at an address" if address and address[1] in SPACES else ""
+        parser.refuse("this does not continue the expression", parser.at + _blanks(text, parser.at), help=fix)
     return Expression(text, root)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -107,6 +108,8 @@ def _nothing(text: str, programs: list[Program]) -> DebuggerError:
     if text.isdigit():
         last = max((i.line for program in programs for i in program.instructions), default=0)
         return DebuggerError(f"no instruction at or after line {text}", help=f"the last one is at line {last}")
+    if head == "opcode" and text.endswith(":"):
+        return DebuggerError("which opcode?", help="such as opcode:bar.sync")
     if head == "opcode":
         opcodes = {i.opcode for program in programs for i in program.instructions}
         return DebuggerError(f"no instruction here is {text.removeprefix('opcode:')}", help=nearest(text[7:], opcodes))
@@ -114,4 +117,10 @@ def _nothing(text: str, programs: list[Program]) -> DebuggerError:
         files = sorted({PurePath(path).name for program in programs for path in files_of(program).values()})
         known = f"files of .loc: {', '.join(files)}" if files else "this text has no .loc lines"
         return DebuggerError(f"no instruction belongs to {text}", help=known)
+    if not text:
+        return DebuggerError("nothing is running here: name a place", help="a line, a label, opcode:bar.sync")
+    filtered = re.search(r"\s(thread|lane|warp|block)\b", text)
+    if filtered:
+        help = "a warp by number, a block as 3 or (3,0,0); lanes go into a condition: if lane 5"
+        return DebuggerError("a place may be followed by if COND, warp N, block X", text, *filtered.span(1), help=help)
     return DebuggerError(f"{text!r} is no line, label or function here", help=nearest(text, names))

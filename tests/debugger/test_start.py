@@ -1,5 +1,7 @@
 """How a session starts: again with its breakpoints, on as many devices as a sample needs, with the sample's verdict."""
 
+from pathlib import Path
+
 from click.testing import CliRunner
 
 from emulator.commands import main
@@ -46,3 +48,11 @@ def test_a_count_is_at_least_one() -> None:
         "  ^",
         "  help: 1 or more",
     ]
+
+
+def test_a_script_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "walk.gdb"
+    script.write_bytes(b"step\n\xff\xfe")
+    result = CliRunner().invoke(main, ["debug", "03_shared/reverse", "-x", str(script)])
+    assert result.exit_code == 2
+    assert "is no text: byte 5 is not UTF-8" in " ".join(result.stderr.split())

@@ -13,7 +13,7 @@ from emulator.debugger.commands.table import command
 from emulator.debugger.commands.words import places, registers
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.evaluate import evaluate
-from emulator.debugger.expressions import parse_expression
+from emulator.debugger.expressions import Expression, Number, Unary, parse_expression
 from emulator.debugger.lines import Answer, clip
 from emulator.debugger.motor import Halted
 from emulator.debugger.places import find_place
@@ -45,6 +45,7 @@ def set_(session: Session, text: str) -> Answer:
     target = target_of(session, match["target"])
     expression = parse_expression(_SUFFIX.sub(r"\1", match["value"]))
     value = _value_of(session, expression.text)
+    _check_fits(expression, target.kind)
     now = copied(target.bytes_of(session))
     if now is None:
         raise DebuggerError("its owner is not running")
@@ -55,8 +56,22 @@ def set_(session: Session, text: str) -> Answer:
     assert after is not None
     lane = session.lane if lanes >> session.lane & 1 else lanes.bit_length() - 1
     shown = f"@{lane}" if isinstance(target, RegisterTarget) and "@" not in target.text else ""
+    others = f" in {lanes.bit_count()} lanes," if shown and lanes.bit_count() > 1 else ""
     line = f"{target.text}{shown}: {target.show(now, lane)} -> {target.show(after, lane)}"
-    return Answer([clip(f"{line}    edited at event {session.timeline.now:,}")])
+    return Answer([clip(f"{line}   {others} edited at event {session.timeline.now:,}")])
+
+
+def _check_fits(expression: Expression, kind: ScalarType) -> None:
+    """Refuse a number that has more bits than the target; what is computed wraps."""
+    node = expression.root.operand if isinstance(expression.root, Unary) else expression.root
+    if not isinstance(node, Number) or not isinstance(node.value, int) or kind.kind in "fp":
+        return
+    negative = isinstance(expression.root, Unary) and expression.root.sign == "-"
+    most = 1 << kind.width - 1 if negative else (1 << kind.width) - 1
+    if node.value > most:
+        text = expression.text
+        message = f"{text} does not fit {kind.name}: {kind.width} bits"
+        raise DebuggerError(message, text, 0, len(text), help=f"{-1 << kind.width - 1} to {(1 << kind.width) - 1}")
 
 
 def _value_of(session: Session, text: str) -> Value:

@@ -10,12 +10,14 @@ from emulator.debugger.commands.words import breakpoints, number_of, places
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.evaluate import evaluate
 from emulator.debugger.expressions import Expression, parse_expression
-from emulator.debugger.focus import Focus, parse_focus
+from emulator.debugger.focus import Focus, grids_of, parse_focus
 from emulator.debugger.lines import Answer
 from emulator.debugger.panes import tables
 from emulator.debugger.places import find_place
 from emulator.debugger.session import Session
 from emulator.debugger.stops import Breakpoint
+from emulator.isa.special_registers import SPECIAL_REGISTERS
+from emulator.program.scopes import nearest
 
 _FILTER = re.compile(r"\b(warp|block)\s+(\(\s*\d+(?:\s*,\s*\d+)*\s*\)|\d+(?:,\d+)*)\s*$")
 
@@ -33,14 +35,38 @@ class Wanted:
 def parse_wanted(session: Session, text: str) -> Wanted:
     """The parts of a breakpoint's text."""
     head, found, tail = (
-        re.split(r"(?:^|\s+)(if)\s+", text, maxsplit=1) if re.search(r"(^|\s)if\s", text) else (text, "", "")
+        re.split(r"(?:^|\s+)(if)(?:\s+|$)", text, maxsplit=1) if re.search(r"(^|\s)if(\s|$)", text) else (text, "", "")
     )
     filters: dict[str, int] = {}
     head, tail = _filters(session, head, filters), _filters(session, tail, filters)
     condition = parse_expression(tail) if found else None
     if condition is not None and session.warp is not None:
         evaluate(condition, session.context())
+    elif condition is not None:
+        _check_registers(session, condition.text)
+    _check_filters(session, filters)
     return Wanted(head.strip(), condition, filters.get("warp"), filters.get("block"))
+
+
+def _check_registers(session: Session, text: str) -> None:
+    """Where no warp can be asked: refuse a register that no function has."""
+    functions = [function for program in session.programs for function in program.functions.values()]
+    known = {register.name for function in functions for register in function.registers}
+    for match in re.finditer(r"(?<![\w)\]])%[A-Za-z_$][\w$]*", text):
+        if match[0] not in known and match[0][1:] not in SPECIAL_REGISTERS:
+            raise DebuggerError(f"no register {match[0]} here", text, *match.span(), help=nearest(match[0], known))
+
+
+def _check_filters(session: Session, filters: dict[str, int]) -> None:
+    """Refuse warps and blocks that no launch has, where all launches are known."""
+    grids = [grid for _, grid in grids_of(session.runner)]
+    if not grids or any(stream.pending for device in session.runner.devices for stream in device.streams):
+        return
+    limits = {"warp": max(grid.warps for grid in grids), "block": max(grid.cta_count for grid in grids)}
+    for word, number in filters.items():
+        if number >= limits[word]:
+            owner = "a block has" if word == "warp" else "the grid has"
+            raise DebuggerError(f"no {word} {number}: {owner} {limits[word]:,}, numbered from 0")
 
 
 def _filters(session: Session, text: str, found: dict[str, int]) -> str:

@@ -17,6 +17,7 @@ from emulator.engines.schedule import key_of
 from emulator.machine.warp import HEADER_BYTES
 from emulator.program import Program
 from emulator.program.operands import Memory, Register
+from emulator.render import lane_ranges, lanes_of
 
 Changed = tuple[Register, Value, Value]
 
@@ -134,9 +135,17 @@ def _change(session: Session, register: Register, old: Value, new: Value, names:
     room = 80 - 14 - names
     after = compress(new, differs, base, room - 8)
     before = compress(old, differs, base, max(10, room - len(after))).removeprefix("uniform ")
-    text = paint(f"        {register.name:{names}}  {before} -> ", (after, "changed"))
+    alike = compress(new, differs | session.require_warp().live, base, room - 8) == after
+    where = "" if alike or " ... " in after else _in_lanes(differs)
+    text = paint(f"        {register.name:{names}}  {before} -> ", (after, "changed"), where)
     gap = 80 - len(text) - len(mine)
     return clip(paint(text, " " * gap, mine) if mine and gap > 1 else text)
+
+
+def _in_lanes(lanes: int) -> str:
+    """`  in 0-15`, for a change that the other lanes have no part in; how many where they are scattered."""
+    text = lane_ranges(lanes_of(lanes))
+    return f"  in {text}" if len(text) <= 16 else f"  in {lanes.bit_count()} lanes"
 
 
 def changed_lanes(old: Value, new: Value) -> int:
