@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emulator import System
+from emulator import System, samples
 from emulator.engines.native.engine import NativeEngine
 from emulator.engines.native.library import library
 from emulator.engines.reference.engine import ReferenceEngine
+from emulator.errors import KernelFault
 from emulator.observer import Events, Observer
 from tests.engines.native.outcomes import Run, code_of
 from tests.engines.native.random_programs import program
@@ -200,3 +201,19 @@ def test_breakpoints_and_observers_share_the_handlers() -> None:
         start(code, device, out)
         system.sync()
         assert log.records("instructions")["time"].tolist() == list(range(system.runner.time))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", samples.names())
+def test_same_events_of_samples(name: str) -> None:
+    sample, logs = samples.find(name), []
+    for engine in ("reference", "native"):
+        log = Log(Events.INSTRUCTION | Events.MEMORY)
+        try:
+            with System(sample.device_count, engine=engine, registers="virtual", observers=[log]) as system:
+                samples.run_sample(sample, system, 0)
+        except KernelFault as fault:
+            log.batches.append((type(fault).__name__, 0))
+        logs.append(log)
+    assert len(logs[0].batches) > 1
+    assert list(logs[0].differences(logs[1])) == []
