@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from emulator.engines.ready import Ready
 from emulator.machine.warp import Warp
 
-QUANTUM = 1024
+QUANTUM = 2048
 WarpKey = tuple[int, int, int]  # number of the launch, CTA, warp
 Turn = tuple[WarpKey, int]
 

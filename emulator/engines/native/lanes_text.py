@@ -127,18 +127,21 @@ look:
   %at_depth = {_header("depth")}
   %depths = load <32 x i32>, ptr %at_depth, align 64
   %lane = call i32 @llvm.cttz.i32(i32 %runnable, i1 true)
-  %first = extractelement <32 x i32> %pcs, i32 %lane
+  %at_first = getelementptr i32, ptr %at_pc, i32 %lane
+  %first = load i32, ptr %at_first
   %first1 = insertelement <32 x i32> poison, i32 %first, i32 0
   %first32 = shufflevector <32 x i32> %first1, <32 x i32> poison, <32 x i32> zeroinitializer
-  %level = extractelement <32 x i32> %depths, i32 %lane
+  %at_level = getelementptr i32, ptr %at_depth, i32 %lane
+  %level = load i32, ptr %at_level
   %level1 = insertelement <32 x i32> poison, i32 %level, i32 0
   %level32 = shufflevector <32 x i32> %level1, <32 x i32> poison, <32 x i32> zeroinitializer
   %same_pc = icmp eq <32 x i32> %pcs, %first32
   %same_level = icmp eq <32 x i32> %depths, %level32
   %same = and <32 x i1> %same_pc, %same_level
-  %same_can = and <32 x i1> %same, %can
-  %same_mask = bitcast <32 x i1> %same_can to i32
-  %together = icmp eq i32 %same_mask, %runnable
+  %same_mask = bitcast <32 x i1> %same to i32
+  %apart_mask = xor i32 %same_mask, -1
+  %stray_mask = and i32 %apart_mask, %runnable
+  %together = icmp eq i32 %stray_mask, 0
   br i1 %together, label %new_round, label %apart
 new_round:
   store i32 %first, ptr %at_start
