@@ -19,14 +19,18 @@ NAN = {32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
 
 
 def atomic_text(
-    ops: MachineOps, pointers: str, operation: str, kind: ScalarType, operands: Sequence[Value], *, flush: bool
+    ops: MachineOps, pointers: str, operation: str, kind: ScalarType, operands: Sequence[Value], in_global: str
 ) -> Value:
-    """Read, modify and write at the pointers of the executing lanes; the old values, 0 in lanes off."""
+    """Read, modify and write at the pointers of the executing lanes; the old values, 0 in lanes off.
+
+    in_global: which lanes' pointers are to global memory, where f32 additions flush subnormal numbers.
+    """
     if kind.width not in (32, 64) or kind.kind not in "usbf":
         raise NoNativeForm(f"atomic on {kind}")
     element = f"i{kind.width}"
     places = [spill(ops, vector("ptr"), pointers)]
     places += [spill(ops, vector(element), _bits(ops, value, element)) for value in operands]
+    flushes = spill(ops, vector("i8"), ops.emit(f"zext {vector('i1')} {in_global} to {vector('i8')}"))
     out = spill(ops, vector(element), "zeroinitializer")
     lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
     start, loop, body, done = (ops.label() for _ in range(4))
@@ -38,6 +42,7 @@ def atomic_text(
     lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
     at, *given = [pick(ops, place, kind_, lane) for place, kind_ in zip(places, ["ptr"] + [element] * 9, strict=False)]
     old = ops.emit(f"load {element}, ptr {at}, align 1")
+    flush = ops.emit(f"trunc i8 {pick(ops, flushes, 'i8', lane)} to i1")
     new = _combine(ops, operation, kind, old, given, flush)
     ops.lines.append(f"  store {element} {new}, ptr {at}, align 1")
     count_change(ops, element, old, new)
@@ -78,7 +83,7 @@ def count_change(ops: MachineOps, element: str, old: str, new: str) -> None:
     ops.lines.append(f"  store i64 {total}, ptr {at}")
 
 
-def _combine(ops: MachineOps, operation: str, kind: ScalarType, old: str, given: list[str], flush: bool) -> str:
+def _combine(ops: MachineOps, operation: str, kind: ScalarType, old: str, given: list[str], flush: str) -> str:
     """What one lane makes of an old value (manual, 9.7.13.5)."""
     element, b = f"i{kind.width}", given[0]
     if operation == "exch":
@@ -105,10 +110,10 @@ def _combine(ops: MachineOps, operation: str, kind: ScalarType, old: str, given:
     return ops.emit(f"{operation} {element} {old}, {b}")
 
 
-def _float_add(ops: MachineOps, kind: ScalarType, old: str, b: str, flush: bool) -> str:
+def _float_add(ops: MachineOps, kind: ScalarType, old: str, b: str, flush: str) -> str:
     element, name, width = f"i{kind.width}", lane_type(kind), kind.width
-    if flush and width == 32:
-        old, b = _flushed(ops, old), _flushed(ops, b)
+    if width == 32:
+        old, b = _flushed(ops, old, flush), _flushed(ops, b, flush)
     x, y = ops.emit(f"bitcast {element} {old} to {name}"), ops.emit(f"bitcast {element} {b} to {name}")
     total = ops.emit(f"fadd {name} {x}, {y}")
     bits = ops.emit(f"bitcast {name} {total} to {element}")
@@ -118,13 +123,13 @@ def _float_add(ops: MachineOps, kind: ScalarType, old: str, b: str, flush: bool)
             inherits = ops.emit(f"fcmp uno double {number}, {number}")
             quiet = ops.emit(f"or i64 {data}, {QUIET_F64}")
             nan = ops.emit(f"select i1 {inherits}, i64 {quiet}, i64 {nan}")
-    bits = _flushed(ops, bits) if flush and width == 32 else bits
+    bits = _flushed(ops, bits, flush) if width == 32 else bits
     is_nan = ops.emit(f"fcmp uno {name} {total}, {total}")
     return ops.emit(f"select i1 {is_nan}, {element} {nan}, {element} {bits}")
 
 
-def _flushed(ops: MachineOps, bits: str) -> str:
-    """A subnormal f32 as a zero of its sign."""
+def _flushed(ops: MachineOps, bits: str, flush: str) -> str:
+    """A subnormal f32 as a zero of its sign, if `flush`."""
     exponent = ops.emit(f"and i32 {bits}, {0x7F800000}")
-    tiny = ops.emit(f"icmp eq i32 {exponent}, 0")
+    tiny = ops.emit(f"and i1 {ops.emit(f'icmp eq i32 {exponent}, 0')}, {flush}")
     return ops.emit(f"select i1 {tiny}, i32 {ops.emit(f'and i32 {bits}, {0x80000000}')}, i32 {bits}")

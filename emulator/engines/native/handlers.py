@@ -56,7 +56,7 @@ class Shape:
     "packed" (several make up one value), "elements" (a vector of values), "sink"; "address" (a register, and
     a constant in the record's last field), "second" (a register, and a constant among the offsets of rows),
     "constant" (the record's last field alone), "frame" (that field, counted from
-    the lane's frame), "target" (a label).
+    the lane's frame), "variable" (the address of what lies there, as a value), "target" (a label).
     """
 
     type: ScalarType
@@ -243,6 +243,8 @@ class HandlerText:
             return None
         if shape.form in ("address", "constant", "frame"):
             return self._address(shape, places)
+        if shape.form == "variable":
+            return self._seen(self.ops.view(self._in_frame(self._last_field()), TYPES["b64"]), shape.type)
         if shape.form == "second":
             return self._from_register(shape.widths[0], places[0], places[1])
         loaded = [self._load(width, place) for width, place in zip(shape.widths, places, strict=True)]
@@ -255,18 +257,27 @@ class HandlerText:
     def _address(self, shape: Shape, places: Sequence[str]) -> Value:
         """What stands between the brackets, as u64; 32-bit registers wrap at 32 bits."""
         ops = self.ops
-        at = ops.emit("getelementptr i8, ptr %ip, i64 56")
-        addend = ops.emit(f"load i64, ptr {at}")
+        addend = self._last_field()
         if shape.form == "constant":
             value = Value(ops, U64, ops.spread("i64", addend))
             ops.place = Place(value, None, 64, addend)
             return value
         if shape.form == "frame":
             ops.in_frame = True
-            rows = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['frame'] - HEADER_BYTES}")
-            frame = ops.value(TYPES["u32"], f"load {vector('i32')}, ptr {rows}, align 32")
-            return ops.cast(frame, U64) + Value(ops, U64, ops.spread("i64", addend))
+            return self._in_frame(addend)
         return self._from_register(shape.widths[0], places[0], addend)
+
+    def _last_field(self) -> str:
+        """The constant of the record."""
+        at = self.ops.emit("getelementptr i8, ptr %ip, i64 56")
+        return self.ops.emit(f"load i64, ptr {at}")
+
+    def _in_frame(self, addend: str) -> Value:
+        """So many bytes behind the start of each lane's frame."""
+        ops = self.ops
+        rows = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['frame'] - HEADER_BYTES}")
+        frame = ops.value(TYPES["u32"], f"load {vector('i32')}, ptr {rows}, align 32")
+        return ops.cast(frame, U64) + Value(ops, U64, ops.spread("i64", addend))
 
     def _from_register(self, width: int, row: str, addend: str) -> Value:
         ops = self.ops

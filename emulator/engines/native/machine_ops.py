@@ -309,11 +309,12 @@ class MachineOps(Ops):
         scope: str = "gpu",
     ) -> Value:
         """Read, modify, write, the lowest lane first."""
-        if space == "generic" and kind.is_float:
-            self._none("a float atomic on a generic address")
         pointers = self._pointers(space, address, kind.bytes, write=True)
         note_access(self, "a", space, address, kind.bytes)
-        old = atomic_text(self, pointers, operation, kind, operands, flush=space == "global")
+        in_global = splat("i1", int(space == "global"))
+        if space == "generic":
+            in_global = self.emit(f"icmp uge {I64} {address.data}, {splat('i64', m.DEVICE_BASE)}")
+        old = atomic_text(self, pointers, operation, kind, operands, in_global)
         if space in ("global", "generic"):
             self._mark_dirty(space, address.data)
         return old

@@ -13,7 +13,7 @@ from emulator.engines.native.recording import Recorded
 from emulator.isa.instructions.barriers import bar_sync
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine.cta import BARRIERS
-from emulator.machine.memory import Bytes
+from emulator.machine.memory import WINDOWS, Bytes
 from emulator.program import Instruction, Program
 from emulator.program.operands import (
     Elements,
@@ -26,6 +26,7 @@ from emulator.program.operands import (
     Special,
     Symbol,
     Targets,
+    space_of,
 )
 from emulator.program.registers import ROW_ALIGN
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
@@ -177,6 +178,8 @@ class NativeProgram:
         if isinstance(place, Register):
             offsets.append(place.offset)
             return Shape(kind, (_width(place.type),))
+        if isinstance(place, Symbol) and place.storage.space == "frame":
+            return self._variable(place, kind, last)
         if isinstance(place, (Immediate, Special, Symbol)):
             offsets.append(self._constant(place, kind))
             return Shape(kind, (_width(kind),))
@@ -203,6 +206,14 @@ class NativeProgram:
         offsets.append(self._constant(base, U64))
         return Shape(U64, (64,), "address")
 
+    def _variable(self, place: Symbol, kind: ScalarType, last: list[int]) -> Shape:
+        """The address of a local variable, counted from each lane's frame."""
+        if len(last) > 1 or space_of(place.storage) != "local":
+            raise NoRecord
+        last[0] = place.storage.offset + place.addend + (WINDOWS["local"] if place.generic else 0)
+        last.append(0)
+        return Shape(kind, (), "variable")
+
     def _second_address(self, place: Memory, offsets: list[int]) -> Shape:
         """Of an instruction with two addresses: what is added to the register stands among the row offsets."""
         base = place.base
@@ -219,8 +230,6 @@ class NativeProgram:
     def _constant(self, place: Immediate | Special | Symbol, kind: ScalarType) -> int:
         """The offset of the row that holds a constant."""
         if isinstance(place, Special) and SPECIAL_REGISTERS[place.name].volatile:
-            raise NoRecord
-        if isinstance(place, Symbol) and place.storage.space == "frame":
             raise NoRecord
         key = (kind.name, repr(place) if not isinstance(place, Symbol) else f"{id(place.storage)} {place!r}")
         if key not in self.constants:
