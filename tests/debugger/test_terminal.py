@@ -77,6 +77,7 @@ def test_tab_completes_commands_registers_and_places(reverse: Terminal) -> None:
     reverse.wait(lambda: reverse.last == "(ptx)")
 
 
+@pytest.mark.slow
 def test_history_goes_on_in_the_next_session(home: dict[str, str]) -> None:
     with Terminal(["03_shared/reverse", "-ex", "step"], home) as terminal:
         terminal.type("when")
@@ -123,6 +124,7 @@ def test_ctrl_c_stops_a_running_kernel_at_an_exact_state(home: dict[str, str], t
         assert terminal.type("print %turns") == [turns.replace("$1", "$2")]
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_prompt_drops_the_line_and_ctrl_d_leaves(home: dict[str, str]) -> None:
     with Terminal(["03_shared/reverse"], home) as terminal:
         terminal.press("nonsense\x03")

@@ -211,6 +211,7 @@ def test_a_wide_window_has_two_columns() -> None:
     drive(script, size=(170, 40))
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_running_kernel(tmp_path: Path) -> None:
     (tmp_path / "spin.ptx").write_text(SPIN)
 
