@@ -227,7 +227,7 @@ class Warp:
                     letter = {"f": "f", "s": "i"}.get(kind.kind, "u")
                     dtype = f"V{kind.bytes}" if kind.width > 64 else f"{letter}{kind.bytes}"
                     return self.row(register.offset, register.row_bytes, dtype).copy()
-        raise KeyError(name)
+        raise KeyError(f'{name}: no such register, or it shares a row: System(registers="virtual") keeps all')
 
     def push_call(self, lane: int, return_pc: int, saved: npt.NDArray[np.uint8]) -> bool:
         """Record a call of one lane; False if its stack is full."""

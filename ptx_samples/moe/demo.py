@@ -190,7 +190,7 @@ def main(tokens: int | None, seed: int, file: Path | None) -> None:
     logits = read_logits(file) if file else random.standard_normal((tokens or 32, 256)).astype(np.float32)
     inputs = Inputs(np.ascontiguousarray(logits), bias)
     try:
-        with System() as system:
+        with System(registers="virtual") as system:  # every register keeps a row of its own, to be looked at
             source = str(file) if file else f"random, seed {seed}"
             show([f"DeepSeek-V3's router: {len(logits)} tokens ({source}), 8 of 256 experts each"])
             show(watch_one_token(system, inputs))

@@ -33,7 +33,6 @@ def test_selected_parts(text: str, wanted: int) -> None:
     [
         ("vadd.u32.u32.u32 %r1.b4, %r2, %r3, %r4;", "%r1.b4", ".b4 is no part of operand d"),
         ("vadd.u32.u32.u32 %r1, %r2.h2, %r3;", "%r2.h2", ".h2 is no part of operand a"),
-        ("vadd.u32.u32.u32 %r1, %r2, %r3, %r4;", "%r1", "needs a selector"),
         ("vadd.u32.u32.u32 %r1, -%r2, %r3;", "-%r2", "does not take a negated register"),
         ("vmad.u32.u32.u32.po %r1, -%r2, %r3, %r4;", "vmad.u32.u32.u32.po", "exclude each other"),
         ("shfl.up.b32 %r1, %r2, %r3, %r4;", "shfl.up.b32", "is gone from .target sm_70 and newer since .version 6.4"),
