@@ -197,7 +197,7 @@ class Runner:
         assert self._turn is not None
         warp, left, exact = self._turn
         most = self.limits.max_instructions
-        if begins or single:
+        if begins or single or exact:  # an exact turn may have stopped just there
             self.require_time()
         start = self.time
         try:

@@ -306,9 +306,10 @@ def test_a_long_loop_that_changes_memory_is_no_hang() -> None:
     assert set(run(body, hang_after=1500)) == {2000}
 
 
-def test_the_instruction_limit() -> None:
+@pytest.mark.parametrize("schedule", ["round_robin", "random:1", "random:2"])
+def test_the_instruction_limit(schedule: str) -> None:
     with pytest.raises(InstructionLimit, match="the limit of 500 warp instructions was reached"):
-        run(SPIN_ON_OUT, max_instructions=500)
+        run(SPIN_ON_OUT, max_instructions=500, schedule=schedule)
 
 
 GRID_SYNC = """
