@@ -24,7 +24,7 @@ from tests.engines.programs import kernel, start
 
 WANTS = (Events.INSTRUCTION, Events.MEMORY, Events.INSTRUCTION | Events.MEMORY)
 SCHEDULES = ("round_robin", "round_robin", "round_robin:40", "random")
-QUICK, GROUP, SLOW = 24, 6, 400
+QUICK, GROUP, SLOW = 24, 6, 100
 ALL = 0xFFFF_FFFF
 
 
