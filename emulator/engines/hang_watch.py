@@ -4,7 +4,8 @@ A warp repeats itself when its bytes (registers, pcs, masks, stacks) are at the 
 of an earlier one, while no byte of memory, barrier or warp has changed in between: what it does next depends on nothing
 else, unless its program reads a clock.  States are compared at growing distances (Brent), now and then for a few
 turns, so that a long computation is hardly slowed down.  FAR instructions of every warp without progress are a hang
-all the same.
+all the same.  Where the user gives a number, each warp that does not wait has executed as many, or had FORCED_TURNS
+turns.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ FIRST_LOOK = 20_000  # idle instructions a warp before states are compared
 TURNS = 24  # of each warp that are compared at a time, at least
 FEW = 256  # turns in all, at least
 PART = 16  # and this part of the time that has gone by
+FORCED_TURNS = 8  # of a warp that gives up its turns, where the user gives a number of instructions
 FAR = 500_000_000  # instructions a warp
 
 
@@ -37,6 +39,7 @@ class HangWatch:
         self._end = 0
         self._states: dict[int, tuple[bytes, int, int]] = {}  # warp -> (state, turns since then, turns until the next)
         self._repeating: set[int] = set()
+        self._forced: dict[int, tuple[int, int]] = {}  # warp -> (instructions when looking began, turns since then)
         self._clocks: dict[int, bool] = {}
 
     def reset(self) -> None:
@@ -56,26 +59,37 @@ class HangWatch:
         runner = self.runner
         ready = max(1, len(runner.ready))
         if self.looking:
-            self._compare(warp)
+            forced = runner.limits.hang_after
+            if forced is None:
+                self._compare(warp)
+            elif warp.waiting & warp.suspended or self._has_executed(warp, forced):
+                self._repeating.add(warp.address)
             entries = runner.ready.addresses()
             if entries and self._repeating.issuperset(entries):
                 raise self._hang()
-            if runner.time >= self._end:
+            if forced is None and runner.time >= self._end:
                 self.look_at = 2 * runner.idle
                 self.looking = False
         elif runner.idle > self.limit * ready and runner.idle > self.look_at:
             self.begin()
 
     def begin(self) -> None:
-        """So much time has gone by without progress: raise the hang, or compare states from now on."""
+        """So much time has gone by without progress: look from now on at what each warp does."""
         runner = self.runner
         ready = max(1, len(runner.ready))
-        if runner.limits.hang_after is not None or runner.idle > FAR * ready:
+        if runner.idle > FAR * ready:
             raise self._hang()
         self.looking = True
         self._end = runner.time + max(max(TURNS * ready, FEW) * runner.schedule.turn, runner.idle // PART)
         self._states.clear()
         self._repeating.clear()
+        self._forced = {warp.address: (warp.executed, 0) for warp in runner.ready}
+
+    def _has_executed(self, warp: Warp, count: int) -> bool:
+        """Whether a warp has executed so many instructions since looking began, or had as many turns as matter."""
+        began, turns = self._forced[warp.address]
+        self._forced[warp.address] = began, turns + 1
+        return warp.executed >= began + count or turns + 1 >= FORCED_TURNS
 
     def _hang(self) -> Exception:
         return self.runner.faults.hang(list(self.runner.ready), self.runner.idle)

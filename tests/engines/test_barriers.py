@@ -216,9 +216,16 @@ def test_a_producer_and_a_consumer(schedule: str) -> None:
 
 @every_schedule
 def test_a_divergent_warp_arrives_as_often_as_each_of_its_lanes(schedule: str) -> None:
-    """The manual: arrive waits for the rest of its own warp, so the odd lanes cannot arrive twice ahead."""
-    body = """
+    """The manual: arrive waits for the rest of its own warp, so the odd lanes cannot arrive twice ahead.
+
+    The even lanes arrive when the other warp is about to wait, and the odd ones whenever they can.
+    """
+    body = f"""
+        {SHARED}
         mov.u32 %r0, 0;
+        setp.eq.u32 %p0, %t, 0;
+    @%p0 st.shared.u32 [box], 0;
+        bar.sync 0;
         setp.eq.u32 %p0, %w, 1;
     @%p0 bra CONSUMER;
         and.b32 %r1, %l, 1;
@@ -231,18 +238,37 @@ def test_a_divergent_warp_arrives_as_often_as_each_of_its_lanes(schedule: str) -
     @%p2 bra ODD;
         ret;
     EVEN:
-        add.u32 %r3, %r3, 1;
-        setp.lt.u32 %p4, %r3, 700;
-    @%p4 bra EVEN;
+        add.u32 %r0, %r0, 1;
+    COMES:
+        ld.volatile.shared.u32 %r3, [box];
+        setp.lt.u32 %p4, %r3, %r0;
+    @%p4 bra COMES;
         bar.arrive 2, 64;
-        bar.arrive 2, 64;
+        setp.lt.u32 %p2, %r0, 2;
+    @%p2 bra EVEN;
         ret;
     CONSUMER:
+        st.volatile.shared.u32 [box], 1;
         bar.sync 2, 64;
+        st.volatile.shared.u32 [box], 2;
         bar.sync 2, 64;
         st.global.u32 [%mine], 1;
     """
     assert list(run(body, block=64, schedule=schedule)) == [0] * 32 + [1] * 32
+
+
+@every_schedule
+def test_lanes_that_go_on_may_come_to_the_place_where_others_of_their_warp_waited(schedule: str) -> None:
+    """Each lane goes through both barriers, though one phase lets lanes go on from each of them."""
+    body = """
+        setp.lt.u32 %p0, %l, 5;
+    @%p0 bar.sync 0;
+        bar.sync 0;
+        add.u32 %r0, %r0, 1;
+        bar.sync 0;
+        st.global.u32 [%mine], %r0;
+    """
+    assert list(run("mov.u32 %r0, 6;" + body, block=64, schedule=schedule)) == [7] * 64
 
 
 @every_schedule

@@ -164,9 +164,9 @@ class ReferenceEngine:
         warp.waiting &= ~lanes
         if warp is self._stepping:
             self._passed |= lanes
-        at = warp.pc[lanes_of(lanes)]
-        for pc in np.unique(at):
-            part = lanes & mask_of(warp.pc == pc)
+        stood = warp.pc.copy()  # those that go on may come to where others waited
+        for pc in np.unique(stood[lanes_of(lanes)]):
+            part = lanes & mask_of(stood == pc)
             instruction = warp.cta.grid.program.instructions[int(pc)]
             entry = instruction.variant.entry
             if entry.resume is not None:
