@@ -259,16 +259,21 @@ def test_a_divergent_warp_arrives_as_often_as_each_of_its_lanes(schedule: str) -
 
 @every_schedule
 def test_lanes_that_go_on_may_come_to_the_place_where_others_of_their_warp_waited(schedule: str) -> None:
-    """Each lane goes through both barriers, though one phase lets lanes go on from each of them."""
-    body = """
+    """Lanes 0 to 4 go through both barriers, so behind the second one they find what the others have written."""
+    body = f"""
+        {SHARED}
+        mov.u32 %r60, box; mad.lo.u32 %r61, %w, 4, %r60;
         setp.lt.u32 %p0, %l, 5;
+    @%p0 st.shared.u32 [%r61], 0;
+        bar.sync 1;
     @%p0 bar.sync 0;
         bar.sync 0;
-        add.u32 %r0, %r0, 1;
+        ld.shared.u32 %r0, [%r61];
+    @!%p0 st.shared.u32 [%r61], 1;
         bar.sync 0;
         st.global.u32 [%mine], %r0;
     """
-    assert list(run("mov.u32 %r0, 6;" + body, block=64, schedule=schedule)) == [7] * 64
+    assert list(run(body, block=64, schedule=schedule)) == ([1] * 5 + [0] * 27) * 2
 
 
 @every_schedule
