@@ -72,7 +72,6 @@ class Selector:
 
     name: str
     pattern: str
-    optional: bool
 
     def admits(self, text: str) -> bool:
         """Whether a component such as "b0" is one of the selector's."""
@@ -274,7 +273,7 @@ def _operand_attributes(operands: Iterable[OperandSpec | OperandPair]) -> Iterat
 _OPERAND = re.compile(
     r"(?P<open>\{\s*,\s*)?(?P<sign>\{[!-]\})?"
     r"(?P<body>\[[\w, {}|:-]+\]|\{\w+(?:\s*,\s*\w+)*\}|[\w-]+)"
-    r"(?P<selector>\.\w+|\{\.\w+\})?(?P<pair>\{?\|[\w-]+\}?)?"
+    r"(?P<selector>\{\.\w+\})?(?P<pair>\{?\|[\w-]+\}?)?"
 )
 
 
@@ -312,7 +311,7 @@ def _compile_selector(text: str, keywords: Mapping[str, str], names: list[str]) 
     if name not in keywords:
         raise ValueError(f"a keyword says what the selector {text} admits")
     names.append(name)
-    return Selector(name, "|".join(keywords[name].split()), text.startswith("{"))
+    return Selector(name, "|".join(keywords[name].split()))
 
 
 def _compile_operand(

@@ -85,9 +85,6 @@ def take_modifiers(context: Context, spec: OperandSpec, node: nodes.Operand) -> 
         return node, found
     is_vector = isinstance(node, nodes.Name) and isinstance(context.scope.find(node.name), tuple)
     if not isinstance(node, nodes.Name) or node.component is None or is_vector:
-        if not spec.selector.optional:
-            text = f"operand {spec.name} of {context.variant.opcode} with a third source needs a selector"
-            raise Mismatch("PTX-P0113", text, help="write .b0 to .b3, .h0 or .h1 behind the register")
         return node, found
     if not spec.selector.admits(node.component):
         raise Mismatch("PTX-P0113", f".{node.component} is no part of operand {spec.name} of {context.variant.opcode}")

@@ -142,8 +142,6 @@ def _text(variant: Variant) -> str | None:
             names.append(f"in{number}")
             operands.append(f"%s{number}")
             lines += _load(number, kind)
-            if spec.selector is not None and not spec.selector.optional:
-                operands[-1] += f".{_part(spec)}"
         else:
             number = written[id(spec)]
             merges = spec.selector is not None and len(sources_of(variant)) == 3  # into a part of c

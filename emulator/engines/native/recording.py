@@ -34,43 +34,34 @@ MODES = {"full": "recording", "guard": "recording_guard", "unless": "recording_u
 
 
 @native
-def note_full(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """An instruction of a whole warp."""
-    ring = EventRing(Run(ctx.globals).events)
-    if ring.next >= ring.end:
-        return tail(deliver_first, ip, regs, ctx, mask)
-    note(ring, ip, ctx, mask)
-    return tail(Instruction(ip.address + ctx.originals).full, ip, regs, ctx, mask)
-
-
-@native
-def note_part(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """An instruction of some lanes."""
-    ring = EventRing(Run(ctx.globals).events)
-    if ring.next >= ring.end:
-        return tail(deliver_first, ip, regs, ctx, mask)
-    note(ring, ip, ctx, mask)
-    return tail(Instruction(ip.address + ctx.originals).part, ip, regs, ctx, mask)
+def note_all(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """An instruction without a guard."""
+    ctx.taken = mask
+    return tail(note_taken, ip, regs, ctx, mask)
 
 
 @native
 def note_where(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """An instruction of the lanes whose guard is true."""
-    ring = EventRing(Run(ctx.globals).events)
-    if ring.next >= ring.end:
-        return tail(deliver_first, ip, regs, ctx, mask)
-    note(ring, ip, ctx, guarded(ip, regs, 0) & mask)
-    return tail(Instruction(ip.address + ctx.originals).part, ip, regs, ctx, mask)
+    ctx.taken = guarded(ip, regs, 0) & mask
+    return tail(note_taken, ip, regs, ctx, mask)
 
 
 @native
 def note_unless(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """An instruction of the lanes whose guard is false."""
+    ctx.taken = guarded(ip, regs, 1) & mask
+    return tail(note_taken, ip, regs, ctx, mask)
+
+
+@native
+def note_taken(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """Note the lanes that are taken, and execute the instruction."""
     ring = EventRing(Run(ctx.globals).events)
     if ring.next >= ring.end:
         return tail(deliver_first, ip, regs, ctx, mask)
-    note(ring, ip, ctx, guarded(ip, regs, 1) & mask)
-    return tail(Instruction(ip.address + ctx.originals).part, ip, regs, ctx, mask)
+    note(ring, ip, ctx, ctx.taken)
+    return tail(original, ip, regs, ctx, mask)
 
 
 @native
@@ -79,10 +70,16 @@ def make_room(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     ring = EventRing(Run(ctx.globals).events)
     if ring.next >= ring.end:
         return tail(deliver_first, ip, regs, ctx, mask)
-    original = Instruction(ip.address + ctx.originals)
+    return tail(original, ip, regs, ctx, mask)
+
+
+@native
+def original(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """The instruction's own handler."""
+    record = Instruction(ip.address + ctx.originals)
     if mask == FULL:
-        return tail(original.full, ip, regs, ctx, mask)
-    return tail(original.part, ip, regs, ctx, mask)
+        return tail(record.full, ip, regs, ctx, mask)
+    return tail(record.part, ip, regs, ctx, mask)
 
 
 class Recorded:
@@ -121,9 +118,8 @@ class Recorded:
         if Events.INSTRUCTION in wants:
             for instruction in native.program.instructions:
                 place = native.places[instruction.pc]
-                for number, name in enumerate(_noting(instruction)):
-                    if originals[place, number] != leave:
-                        chosen[place, number] = self._library.runtime[name]
+                noting = self._library.runtime[_noting(instruction)]
+                chosen[place] = np.where(originals[place] == leave, chosen[place], noting)
         self._originals[:] = originals
         self._handlers[:] = self._chosen = chosen
         for pc, handler in self._planted.items():
@@ -163,9 +159,8 @@ def _recording(instruction: ProgramInstruction) -> str:
     return MODES["unless" if instruction.guard_negated else "guard"]
 
 
-def _noting(instruction: ProgramInstruction) -> tuple[str, str]:
-    """The handlers that note an instruction, of a whole warp and of some lanes."""
+def _noting(instruction: ProgramInstruction) -> str:
+    """The handler that notes an instruction."""
     if instruction.guard is None:
-        return "note_full", "note_part"
-    name = "note_unless" if instruction.guard_negated else "note_where"
-    return name, name
+        return "note_all"
+    return "note_unless" if instruction.guard_negated else "note_where"

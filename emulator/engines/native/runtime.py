@@ -8,7 +8,7 @@ from emulator.engines.native.lanes_text import LEAVE
 FUNCTIONS = (
     "leave", "branch_all", "branch_split", "join_full", "join_part", "barrier", "exit_all", "exit_where", "exit_unless",
     "pause_here", "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
-    "note_full", "note_part", "note_where", "note_unless", "make_room", "claim_of",
+    "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
 )  # fmt: skip
 PARTS = (cta_life, lanes, meeting, noting, recording)  # importing them declares their functions
 ENTRIES = """
