@@ -450,3 +450,31 @@ def test_a_report_of_many_warps_names_them_in_ranges_and_the_missing_lanes() -> 
 def test_operands_out_of_range(code: str, message: str) -> None:
     with pytest.raises(IllegalBarrier, match=message):
         run(code, block=96)
+
+
+def test_lanes_that_wait_go_on_while_others_of_their_warp_run() -> None:
+    """Lanes 0-15 of warp 0 only arrive and run on; warp 1 comes last and lets the others go."""
+    body = """
+        setp.ge.u32 %p0, %t, 32;
+    @%p0 bra LAST;
+        setp.ge.u32 %p1, %t, 16;
+    @%p1 bra WAIT;
+        barrier.arrive 1, 64;
+        mov.u32 %r1, 0;
+    RUN:
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p2, %r1, 100;
+    @%p2 bra RUN;
+        bra.uni DONE;
+    WAIT:
+        barrier.sync 1, 64;
+        bra.uni DONE;
+    LAST:
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p2, %r1, 50;
+    @%p2 bra LAST;
+        barrier.sync 1, 64;
+    DONE:
+        st.global.u32 [%mine], %i;
+    """
+    assert list(run(body, block=64, grid=10, schedule="round_robin:64")) == list(range(640))

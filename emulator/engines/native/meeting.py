@@ -74,7 +74,7 @@ def try_barrier(run: Run, grid: GridBytes, block: BlockHeader, number: int) -> i
             context = warp_context(grid, block.address, index)
             release(context.address, lanes)
             entry = block.resident | index
-            if entry != run.current:
+            if entry != run.current and Resident(block.resident).queued & 1 << index == 0:
                 if context.left > 0:
                     push_front(run, entry)
                 else:
