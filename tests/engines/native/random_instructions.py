@@ -250,7 +250,7 @@ class Writer:
         text = self.register(kind, relaxed="relaxed" in spec.flags)
         if "." in text and variant.entry.section.startswith(VIDEO):  # it would be read as a selector
             text = "%b32_0"
-        if spec.selector and (not spec.selector.optional or self.chance(0.5)):
+        if spec.selector and self.chance(0.5):
             text += "." + self.choice.choice([name for name in SELECTORS if spec.selector.admits(name)])
         if (spec.negatable or (spec.minus and spec.name == "a" and not variant.get("po"))) and self.chance(0.3):
             text = ("!" if spec.negatable else "-") + text
