@@ -43,6 +43,12 @@ class Context(Record):
     chosen: i64  # the budget then
     clock: i64  # the time at which the budget will be used up
     originals: i64  # bytes from a record to the one with the instruction's own handlers (recording.py)
+    number: u32  # of the barrier that the lanes in `taken` come to
+    threads: u32  # its count
+    how: u32  # they come (meeting.py)
+    favour: u32  # those whose predicate is true
+    votes: u32  # threads that took part in the reduction which is done
+    true_votes: u32
 
 
 class Run(Record):
@@ -88,8 +94,8 @@ class Instruction(Record):
 
     full: u64
     part: u64
-    number: u32  # of a barrier
-    threads: u32
+    row0: i32
+    row1: i32
     row2: i32
     row3: i32
     row4: i32

@@ -37,6 +37,7 @@ INLINE_OPERANDS = 6
 MODES = ("full", "part", "guard", "unless")
 SLOW = {"full": "slow", "part": "slow", "guard": "slow_guard", "unless": "slow_unless"}  # where no pattern fits
 RECORDING = ("recording", "recording_guard", "recording_unless")  # slow ones that note accesses (recording.py)
+RESUME = "resume"  # the second half of an instruction that has waited, which returns
 GUARDS = {"guard": True, "slow_guard": True, "unless": False, "slow_unless": False}  # by mode: what the guard must be
 GUARDS |= {"recording_guard": True, "recording_unless": False}
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
@@ -44,6 +45,9 @@ RUNTIME = """
 declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @branch_all(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @branch_split(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @arrive(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @exit_some(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @ret_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i1 @lookup(ptr, ptr, i64)
 """
 
@@ -52,11 +56,11 @@ declare i1 @lookup(ptr, ptr, i64)
 class Shape:
     """How one operand lies in the registers.
 
-    type: as the instruction sees it.  widths: bits of each register it is made of.  form: "one" register,
-    "packed" (several make up one value), "elements" (a vector of values), "sink"; "address" (a register, and
-    a constant in the record's last field), "second" (a register, and a constant among the offsets of rows),
-    "constant" (the record's last field alone), "frame" (that field, counted from
-    the lane's frame), "variable" (the address of what lies there, as a value), "target" (a label).
+    type: as the instruction sees it.  widths: bits of each register it is made of, 0 for `_`.  form: "one" register,
+    "negated" (a predicate), "packed" (several make up one value), "elements" (a vector of values), "sink"; "address"
+    (a register, and a constant in the record's last field), "second" (a register, and a constant among the offsets of
+    rows), "constant" (the record's last field alone), "frame" (that field, counted from the lane's frame), "variable"
+    (the address of what lies there, as a value), "target" (a label).
     """
 
     type: ScalarType
@@ -93,6 +97,7 @@ class HandlerText:
         self.ops = new_ops()
         self.ops.fast, self.ops.whole, self.ops.avx512 = mode in SLOW, mode == "full", wide
         self.ops.recording = mode in RECORDING
+        self.ops.guarded = mode in GUARDS
         shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
         self._rows = sum(len(shape.widths) + (shape.form == "second") for shape in shapes)
         self.ops.spare = self._rows <= INLINE_OPERANDS - 2
@@ -105,14 +110,13 @@ class HandlerText:
         self._bind_lanes()
         start = len(ops.lines)
         sources = [self._source(shape, self._places(shape, numbers)) for shape in key.sources]
-        if self.variant.entry.sync is not None:
+        entry = self.variant.entry
+        if entry.sync is not None:
             self._require_members(sources)
-        results = self.variant.entry.meaning(ops, self.variant, *sources)
+        meaning = entry.resume if self.mode == RESUME and entry.resume is not None else entry.meaning
+        results = meaning(ops, self.variant, *sources)
         self._write_results(results, places)
-        if ops.control:
-            self._transfer()
-        if not ops.control or self.mode in GUARDS:
-            self._go_on()
+        self._finish()
         if ops.misses:
             self._ways_out(start)
         if ops.leaves:
@@ -144,6 +148,21 @@ class HandlerText:
         self._go_on()
 
     # --- how a handler ends --------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Go on, return, or end in a function of the scheduler, with a way for a group of which no lane executes."""
+        ops = self.ops
+        if self.mode == RESUME:
+            ops.lines.append("  ret i32 0")
+        elif not ops.control:
+            self._go_on()
+        elif ops.control == "branch":
+            self._transfer()
+        else:
+            self._end(f"@{ops.control}", "%ip")
+            if self.mode in GUARDS:
+                ops.lines.append("nobody:")
+                self._go_on()
 
     def _end(self, function: str, record: str) -> None:
         ops = self.ops
@@ -179,6 +198,7 @@ class HandlerText:
         ops.lines.append(f"  store i32 {taken}, ptr {at}")
         self._end("@branch_split", "%ip")
         ops.lines.append(f"{on}:")
+        self._go_on()
 
     def _require_members(self, sources: Sequence[Any]) -> None:
         """Leave unless the executing lanes are just the live lanes of one member mask, all here."""
@@ -252,6 +272,8 @@ class HandlerText:
             return [self._seen(value, shape.type) for value in loaded]
         if shape.form == "packed":
             return self._seen(self._pack(loaded, shape.type.width), shape.type)
+        if shape.form == "negated":
+            return ~loaded[0]
         return self._seen(loaded[0], shape.type)
 
     def _address(self, shape: Shape, places: Sequence[str]) -> Value:

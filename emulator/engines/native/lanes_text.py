@@ -69,6 +69,22 @@ define internal i64 @guarded(i64 %record, i64 %warp, i64 %negated) alwaysinline 
 """
 
 
+STANDING = f"""
+define internal i64 @standing_at(i64 %warp, i64 %wide) alwaysinline {{
+  %regs = inttoptr i64 %warp to ptr
+  %pc = trunc i64 %wide to i32
+  %at = {_header("pc")}
+  %pcs = load <32 x i32>, ptr %at, align 64
+  %one = insertelement <32 x i32> poison, i32 %pc, i32 0
+  %here = shufflevector <32 x i32> %one, <32 x i32> poison, <32 x i32> zeroinitializer
+  %same = icmp eq <32 x i32> %pcs, %here
+  %mask = bitcast <32 x i1> %same to i32
+  %lanes = zext i32 %mask to i64
+  ret i64 %lanes
+}}
+"""
+
+
 def _spread(width: int) -> str:
     kind = f"<32 x i{width}>"
     narrow = "%value" if width == 64 else "%narrow"
@@ -264,4 +280,4 @@ fail:
 
 def vector_text() -> str:
     """All of it."""
-    return "\n".join([VECTORS, *(_spread(width) for width in (8, 16, 32, 64)), CHOOSE, LOOKUP])
+    return "\n".join([VECTORS, STANDING, *(_spread(width) for width in (8, 16, 32, 64)), CHOOSE, LOOKUP])

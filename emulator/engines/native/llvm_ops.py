@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from emulator.engines.native import rounding
+from emulator.engines.native.control_ops import ControlOps
 from emulator.engines.native.machine_ops import MachineOps
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
-from emulator.engines.native.warp_ops import WarpOps
 from emulator.isa.ops import F64, PRED, U32, Value
 from emulator.isa.tables import table
 from emulator.ptx_types import TYPES, ScalarType
@@ -36,7 +36,7 @@ def fall_back(cls: type[MachineOps]) -> type[MachineOps]:
     return cls
 
 
-class LaneText(WarpOps):
+class LaneText(ControlOps):
     """Builds the text of one function."""
 
     def __init__(self) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, global_offset, offset_of
-from emulator.engines.native.mbarriers import suspend_text, update_text
+from emulator.engines.native.mbarriers import update_text
 from emulator.engines.native.noting import note_access
 from emulator.engines.native.patterns import Pattern, Place, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
@@ -396,20 +396,6 @@ class MachineOps(Ops):
         new = self.select(self.lanes, p, self.carry())
         wide = self.emit(f"zext {I1} {new.data} to {vector('i8')}")
         self.lines.append(f"  store {vector('i8')} {wide}, ptr {self._carry_place()}, align 32")
-
-    # --- control -------------------------------------------------------------------------------------
-
-    def branch(self, lanes: Value, target: Any) -> None:
-        """A transfer of all lanes of the group, of some of them, or of none."""
-        self.control = "branch"
-
-    def suspend(self, lanes: Value) -> None:
-        """Lanes that have just come wait for the warp's next turn."""
-        suspend_text(self, lanes)
-
-    def fault(self, lanes: Value, kind: str) -> None:
-        """Stop the launch if a lane is on: the reference engine does it."""
-        self.go_on_unless(self.any_lane(lanes.data))
 
 
 def _short(element: str) -> str:

@@ -1,7 +1,7 @@
 """Barriers and exits in native code (engines/meetings.py).
 
-What it does not do itself it leaves to the reference engine before it has changed anything: a barrier that counts
-votes, one that is opened with another count, lanes that exit while others of their warp wait.
+What it does not do itself it leaves to the reference engine before it has changed anything: a barrier that is opened
+with another count, lanes that exit while others of their warp wait for a rendezvous.
 """
 
 from __future__ import annotations
@@ -9,30 +9,38 @@ from __future__ import annotations
 from emulator.engines.native.context import Context, Instruction, Masks, Run
 from emulator.engines.native.cta_life import push_back, push_front, warp_context
 from emulator.engines.native.lanes import (
-    FULL,
     MASKS_BACK,
     account,
     dispatch,
+    is_join,
     leave,
     save_pcs,
     take_turns,
 )
 from emulator.engines.native.lanes_text import IDLE, TURN_OVER
-from emulator.engines.native.scalar import clear, lowest, native, tail, text
+from emulator.engines.native.scalar import bits, call, clear, load32, load64, lowest, native, tail, text
 from emulator.machine.blocks import HEADER, BarrierHead, BarrierWarp, BlockHeader
 from emulator.machine.grid import GridBytes
-from emulator.machine.layout import size_of
+from emulator.machine.layout import offset_of, size_of
 from emulator.machine.residents import Resident
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 from emulator.ptx_types import WARP_SIZE
 
 HEAD, EACH = size_of(BarrierHead), size_of(BarrierWarp)
+VOTED = offset_of(BarrierWarp, "voted")
 ROWS = CONTEXT_BYTES + HEADER_BYTES  # from a warp's context to its rows
+WAITS, VOTES = 1, 2  # how lanes come to a barrier: they wait for it; they take part in a reduction
 
 
 @text
 def step_on(regs: int, mask: int) -> None:
     """Move lanes to the next pc."""
+    raise NotImplementedError
+
+
+@text
+def standing_at(regs: int, pc: int) -> int:
+    """The lanes that stand at a pc."""
     raise NotImplementedError
 
 
@@ -51,6 +59,32 @@ def release(ctx: int, lanes: int) -> None:
 
 
 @native
+def write_results(ctx: Context, lanes: int) -> None:
+    """The second half of the instructions at which lanes wait; the votes stand in their warp's context."""
+    regs = ctx.address + ROWS
+    while lanes != 0:
+        pc = load32(ctx.address + CONTEXT_BYTES + 4 * lowest(lanes))
+        here = lanes & standing_at(regs, pc)
+        record = Instruction(load64(ctx.map + 8 * pc) + (64 if is_join(ctx, pc) != 0 else 0))
+        if record.target != 0:
+            call(record.target, record, regs, ctx, here)
+        lanes = lanes & ~here
+
+
+@native
+def count_votes(grid: GridBytes, head: BarrierHead, which: int) -> int:
+    """The threads that took part in the phase which is done, or (which = 4) those whose predicate was true."""
+    count = 0
+    index = 0
+    while index < grid.warps:
+        at = BarrierWarp(head.address + HEAD + index * EACH)
+        if at.partial == 0:
+            count += bits(load32(at.address + VOTED + which))
+        index += 1
+    return count
+
+
+@native
 def try_barrier(run: Run, grid: GridBytes, block: BlockHeader, number: int) -> int:
     """Complete a barrier if all have come that it expects; whether it has."""
     head = BarrierHead(block.address + HEADER + number * grid.barrier_bytes)
@@ -59,6 +93,11 @@ def try_barrier(run: Run, grid: GridBytes, block: BlockHeader, number: int) -> i
             return 0
     elif block.live == 0 or block.live & ~head.arrived != 0:
         return 0
+    votes = 0
+    true_votes = 0
+    if head.voted != 0:
+        votes = count_votes(grid, head, 0)
+        true_votes = count_votes(grid, head, 4)
     head.phase += 1
     behind = 0
     index = grid.warps
@@ -72,6 +111,10 @@ def try_barrier(run: Run, grid: GridBytes, block: BlockHeader, number: int) -> i
         clear(at.address, EACH)
         if lanes != 0:
             context = warp_context(grid, block.address, index)
+            if votes != 0:
+                context.votes = votes
+                context.true_votes = true_votes
+                write_results(context, lanes)
             release(context.address, lanes)
             entry = block.resident | index
             if entry != run.current and Resident(block.resident).queued & 1 << index == 0:
@@ -84,6 +127,7 @@ def try_barrier(run: Run, grid: GridBytes, block: BlockHeader, number: int) -> i
         behind = behind & behind - 1
     head.arrived = 0
     head.arrivals = 0
+    head.voted = head.voted & head.partial
     if head.partial == 0:
         head.count = 0
         block.open = block.open & ~(1 << number)
@@ -91,33 +135,12 @@ def try_barrier(run: Run, grid: GridBytes, block: BlockHeader, number: int) -> i
 
 
 @native
-def barrier(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """bar.sync with constants: the lanes arrive, and wait."""
-    run = Run(ctx.globals)
-    block = BlockHeader(ctx.block)
-    grid = GridBytes(Resident(block.resident).grid)
-    number = ip.number
-    threads = ip.threads
+def settle(run: Run, grid: GridBytes, block: BlockHeader, ctx: Context, number: int) -> int:
+    """Take the lanes of a warp as an arrival if all that live have come; then as `try_barrier`."""
     head = BarrierHead(block.address + HEADER + number * grid.barrier_bytes)
-    if head.voted != 0:
-        return tail(leave, ip, regs, ctx, mask)
-    if head.partial | head.arrived == 0:
-        head.count = threads
-    elif head.count != threads:
-        whole = grid.warps * WARP_SIZE
-        if head.count * threads != 0 or head.count + threads != whole:
-            return tail(leave, ip, regs, ctx, mask)
-        head.count = 0
-    account(regs, ctx, ip.pc - ctx.start_pc + 1)
-    save_pcs(regs, mask, ip.pc)
-    masks = Masks(regs - MASKS_BACK)
-    masks.waiting |= mask
-    bit = 1 << ctx.index
     at = BarrierWarp(head.address + HEAD + ctx.index * EACH)
-    at.partial |= mask
-    at.waiting |= mask
-    block.open |= 1 << number
-    if masks.live & ~at.partial == 0:
+    bit = 1 << ctx.index
+    if at.partial != 0 and Masks(ctx.address + ROWS - MASKS_BACK).live & ~at.partial == 0:
         at.partial = 0
         at.arrived += 1
         head.partial = head.partial & ~bit
@@ -126,88 +149,100 @@ def barrier(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
         if at.passing != 0:
             release(ctx.address, at.passing)
             at.passing = 0
-        ctx.progress += try_barrier(run, grid, block, number)
+    return try_barrier(run, grid, block, number)
+
+
+@native
+def arrive(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """The lanes that are taken come to a barrier; the others of the group go on."""
+    run = Run(ctx.globals)
+    block = BlockHeader(ctx.block)
+    grid = GridBytes(Resident(block.resident).grid)
+    head = BarrierHead(block.address + HEADER + ctx.number * grid.barrier_bytes)
+    lanes = ctx.taken
+    if head.partial | head.arrived == 0:
+        head.count = ctx.threads
+    elif head.count != ctx.threads:
+        whole = grid.warps * WARP_SIZE
+        if head.count * ctx.threads != 0 or head.count + ctx.threads != whole:
+            return tail(leave, ip, regs, ctx, mask)
+        head.count = 0
+    account(regs, ctx, ip.pc - ctx.start_pc + 1)
+    save_pcs(regs, mask, ip.pc + 1)
+    save_pcs(regs, lanes, ip.pc)
+    masks = Masks(regs - MASKS_BACK)
+    masks.waiting |= lanes
+    bit = 1 << ctx.index
+    at = BarrierWarp(head.address + HEAD + ctx.index * EACH)
+    at.partial |= lanes
+    head.partial |= bit
+    if ctx.how & WAITS != 0:
+        at.waiting |= lanes
     else:
-        head.partial |= bit
+        at.passing |= lanes
+    if ctx.how & VOTES != 0:
+        at.voted |= lanes
+        at.in_favour |= ctx.favour
+        head.voted |= bit
+    block.open |= 1 << ctx.number
+    ctx.progress += settle(run, grid, block, ctx, ctx.number)
     if masks.live & ~masks.waiting == 0:
         return IDLE
     return tail(dispatch, ip, regs, ctx, mask)
 
 
 @native
-def votes(grid: GridBytes, block: BlockHeader) -> int:
-    """Whether a barrier in use counts votes."""
+def in_rendezvous(ctx: Context, grid: GridBytes, block: BlockHeader) -> int:
+    """The lanes of a warp that wait for others of a member mask, and not at a barrier or for the next turn."""
+    masks = Masks(ctx.address + ROWS - MASKS_BACK)
+    waiting = masks.waiting & ~masks.suspended
     rest = block.open
     while rest != 0:
-        if BarrierHead(block.address + HEADER + lowest(rest) * grid.barrier_bytes).voted != 0:
-            return 1
+        place = block.address + HEADER + lowest(rest) * grid.barrier_bytes + HEAD + ctx.index * EACH
+        at = BarrierWarp(place)
+        waiting = waiting & ~(at.waiting | at.passing)
         rest = rest & rest - 1
-    return 0
+    return waiting
 
 
 @native
-def exit_all(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """All lanes of the group end."""
-    masks = Masks(regs - MASKS_BACK)
-    if masks.waiting != 0:
-        return tail(leave, ip, regs, ctx, mask)
-    block = BlockHeader(ctx.block)
-    if mask != masks.live:
-        account(regs, ctx, ip.pc - ctx.start_pc + 1)
-        save_pcs(regs, mask, ip.pc)
-        masks.live = masks.live & ~mask
-        take_turns(regs, 0)
-        if ctx.budget <= 0:
-            return TURN_OVER
-        return tail(dispatch, ip, regs, ctx, mask)
-    grid = GridBytes(Resident(block.resident).grid)
-    if block.open != 0 and votes(grid, block) != 0:
-        return tail(leave, ip, regs, ctx, mask)
-    account(regs, ctx, ip.pc - ctx.start_pc + 1)
-    save_pcs(regs, mask, ip.pc)
-    masks.live = 0
-    masks.run_length = 0
-    ctx.progress += 1
-    block.live = block.live & ~(1 << ctx.index)
+def end_lanes(ctx: Context, grid: GridBytes, block: BlockHeader, lanes: int) -> None:
+    """Lanes of a warp have ended: what waited for them may go on."""
+    masks = Masks(ctx.address + ROWS - MASKS_BACK)
+    masks.live = masks.live & ~lanes
+    if masks.live == 0:
+        ctx.progress += 1
+        block.live = block.live & ~(1 << ctx.index)
     rest = block.open
     while rest != 0:
-        ctx.progress += try_barrier(Run(ctx.globals), grid, block, lowest(rest))
+        ctx.progress += settle(Run(ctx.globals), grid, block, ctx, lowest(rest))
         rest = rest & rest - 1
-    return IDLE
-
-
-@native
-def exit_where(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """The lanes whose guard is true end."""
-    ctx.taken = guarded(ip, regs, 0) & mask
-    return tail(exit_some, ip, regs, ctx, mask)
-
-
-@native
-def exit_unless(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """The lanes whose guard is false end."""
-    ctx.taken = guarded(ip, regs, 1) & mask
-    return tail(exit_some, ip, regs, ctx, mask)
 
 
 @native
 def exit_some(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """The lanes that are taken end, the others of the group go on."""
-    if ctx.taken == mask:
-        return tail(exit_all, ip, regs, ctx, mask)
-    if ctx.taken == 0:
-        following = Instruction(ip.address + 64)
-        if mask == FULL:
-            return tail(following.full, following, regs, ctx, mask)
-        return tail(following.part, following, regs, ctx, mask)
     masks = Masks(regs - MASKS_BACK)
-    if masks.waiting != 0:
+    block = BlockHeader(ctx.block)
+    grid = GridBytes(Resident(block.resident).grid)
+    lanes = ctx.taken
+    if masks.waiting != 0 and in_rendezvous(ctx, grid, block) != 0:
         return tail(leave, ip, regs, ctx, mask)
     account(regs, ctx, ip.pc - ctx.start_pc + 1)
     save_pcs(regs, mask, ip.pc + 1)
-    save_pcs(regs, ctx.taken, ip.pc)
-    masks.live = masks.live & ~ctx.taken
-    take_turns(regs, mask & ~ctx.taken)
+    save_pcs(regs, lanes, ip.pc)
+    end_lanes(ctx, grid, block, lanes)
+    take_turns(regs, mask & ~lanes)
+    if masks.live & ~masks.waiting == 0:
+        return IDLE
     if ctx.budget <= 0:
         return TURN_OVER
     return tail(dispatch, ip, regs, ctx, mask)
+
+
+@native
+def ret_some(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """The lanes that are taken return; from the kernel itself they end."""
+    if ip.target != 0:
+        return tail(leave, ip, regs, ctx, mask)
+    return tail(exit_some, ip, regs, ctx, mask)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, HandlerKey, Shape, key_modifiers
+from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, RESUME, HandlerKey, Shape, key_modifiers
 from emulator.engines.native.library import Library, Wanted
 from emulator.engines.native.recording import Recorded
-from emulator.isa.instructions.barriers import bar_sync
+from emulator.isa.instructions.control_flow import ret
 from emulator.isa.special_registers import SPECIAL_REGISTERS
-from emulator.machine.cta import BARRIERS
 from emulator.machine.memory import WINDOWS, Bytes
 from emulator.program import Instruction, Program
 from emulator.program.operands import (
@@ -31,6 +30,8 @@ from emulator.program.operands import (
 from emulator.program.registers import ROW_ALIGN
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
+Bound = tuple[HandlerKey, list[int], int]  # of an instruction: (key, row offsets, last field)
+MEETING = ("bar", "barrier", "exit", "ret")  # mnemonics of instructions after which a barrier may complete
 EMPTY = (1 << 62, (1 << 62) + 512, 0, 0)  # an allocation that no address is in
 U64 = TYPES["u64"]
 LAYOUT = struct.Struct("<QQ 6i i i QQ")  # of a record, as handlers.py says
@@ -79,9 +80,9 @@ class NativeProgram:
         self._side: list[np.ndarray] = []
         self._shapes: dict[Shape, Shape] = {}
         self._plain: dict[tuple[int, int], Shape] = {}  # by the identities of two types
-        self._handlers: dict[tuple[int, tuple[str, ...]], tuple[int, int, bool]] = {}
+        self._handlers: dict[tuple[int, tuple[str, ...]], tuple[int, int, int, bool]] = {}
         self._keys: dict[tuple[int, tuple[int, ...]], HandlerKey] = {}  # by the identities of variant and shapes
-        bound = [self._bind(instruction) for instruction in program.instructions]
+        bound = self._bind_all()
         wanted: Wanted = {}
         seen: set[tuple[int, tuple[str, ...]]] = set()
         for instruction, found in zip(program.instructions, bound, strict=True):
@@ -103,18 +104,27 @@ class NativeProgram:
         self._empty_address = self.empty.ctypes.data
         self.joins = np.zeros(len(bound) + 9, np.uint8)
         self.joins[list(joins)] = 1
-        self.barriers = dict(self._constant_barriers())
         self._fill(bound, library)
         self.handlers = Recorded(self, library)
         self.row_bytes = self._end
 
     # --- binding -------------------------------------------------------------------------------------
 
-    def _bind(self, instruction: Instruction) -> tuple[HandlerKey, list[int], int] | None:
-        """(key, row offsets, last field) of an instruction; None if it has no native form."""
+    def _bind_all(self) -> list[Bound | None]:
+        """Every instruction; what may complete a reduction has a native form only if its second half has one."""
+        instructions = self.program.instructions
+        bound = [self._bind(instruction) for instruction in instructions]
+        if any(i.variant.entry.resume is not None and b is None for i, b in zip(instructions, bound, strict=True)):
+            return [
+                None if i.variant.entry.mnemonic in MEETING else b for i, b in zip(instructions, bound, strict=True)
+            ]
+        return bound
+
+    def _bind(self, instruction: Instruction) -> Bound | None:
+        """What an instruction needs; None if it has no native form."""
         offsets: list[int] = []
-        last = [0]
         variant = instruction.variant
+        last = [int(variant.entry.meaning is ret and instruction.function is not self.program.entry)]
         try:
             results = tuple([None if o is None else self._known_shape(o, offsets, last) for o in instruction.results])
             sources = tuple([self._known_shape(o, offsets, last) for o in instruction.sources])
@@ -149,21 +159,14 @@ class NativeProgram:
         shape = self._shape(operand, offsets, last)
         return self._shapes.setdefault(shape, shape)
 
-    def _constant_barriers(self) -> Iterator[tuple[int, tuple[int, int]]]:
-        """(pc, (number, threads)) of bar.sync with constants and without a guard."""
-        for instruction in self.program.instructions:
-            places = [operand.place for operand in instruction.sources]
-            if instruction.guard is None and instruction.variant.entry.meaning is bar_sync:
-                values = [place.bits for place in places if isinstance(place, Immediate)]
-                if len(values) == len(places) and values[0] < BARRIERS and (len(values) == 1 or not values[1] % 32):
-                    yield instruction.pc, (values[0], values[1] if len(values) > 1 else 0)
-
     def _shape(self, operand: Operand, offsets: list[int], last: list[int]) -> Shape:
         place, kind = operand.place, operand.type
         if isinstance(place, Targets) and len(place.pcs) == 1:
             last[0] = place.pcs[0]
             return Shape(U64, (), "target")
-        if operand.negated or kind is None:
+        if operand.negated:
+            return self._negated(operand, offsets)
+        if kind is None:
             raise NoRecord
         if isinstance(place, Memory):
             return self._address(place, offsets, last)
@@ -184,6 +187,13 @@ class NativeProgram:
             offsets.append(self._constant(place, kind))
             return Shape(kind, (_width(kind),))
         raise NoRecord
+
+    def _negated(self, operand: Operand, offsets: list[int]) -> Shape:
+        """`!%p`."""
+        if not isinstance(operand.place, Register) or operand.type is None or operand.type.kind != "p":
+            raise NoRecord
+        offsets.append(operand.place.offset)
+        return Shape(operand.type, (1,), "negated")
 
     def _address(self, place: Memory, offsets: list[int], last: list[int]) -> Shape:
         if len(last) > 1:
@@ -240,7 +250,7 @@ class NativeProgram:
 
     # --- records -------------------------------------------------------------------------------------
 
-    def _fill(self, bound: list[tuple[HandlerKey, list[int], int] | None], library: Library) -> None:
+    def _fill(self, bound: list[Bound | None], library: Library) -> None:
         address = self.records.ctypes.data
         at = 0
         places = self.places
@@ -255,8 +265,6 @@ class NativeProgram:
                 before = self._record(places[pc] - 1)
                 before[0:16].view(np.uint64)[:] = library.runtime["join_full"], library.runtime["join_part"]
                 before[40:44].view(np.int32)[0] = pc
-            if self._fill_scheduled(RECORD_BYTES * places[pc], instruction, library):
-                continue
             if found is None:
                 LAYOUT.pack_into(self.records.data, RECORD_BYTES * places[pc], leave, leave, *[0] * 6, pc, 0, 0, 0)
             else:
@@ -264,39 +272,26 @@ class NativeProgram:
         end = self._record(at)
         end[0:16].view(np.uint64)[:] = leave
 
-    def _fill_scheduled(self, at: int, instruction: Instruction, library: Library) -> bool:
-        """A barrier with constants or an exit, which the scheduler does itself; whether it is one."""
-        opcode, guard, rows = instruction.opcode, instruction.guard, (0, 0)
-        if instruction.pc in self.barriers:
-            name, rows = "barrier", self.barriers[instruction.pc]
-        elif opcode == "exit" or (opcode == "ret" and instruction.function is self.program.entry):
-            name = "exit_all" if guard is None else "exit_unless" if instruction.guard_negated else "exit_where"
-        else:
-            return False
-        handler, row = library.runtime[name], 0 if guard is None else guard.offset
-        LAYOUT.pack_into(self.records.data, at, handler, handler, *rows, 0, 0, 0, 0, instruction.pc, row, 0, 0)
-        return True
-
     def _record(self, number: int) -> Bytes:
         return self.records[RECORD_BYTES * number : RECORD_BYTES * (number + 1)]
 
-    def _fill_one(
-        self, at: int, instruction: Instruction, found: tuple[HandlerKey, list[int], int], library: Library
-    ) -> None:
+    def _fill_one(self, at: int, instruction: Instruction, found: Bound, library: Library) -> None:
         key, offsets, last = found
         modes = modes_of(instruction)
         known = id(key), modes
         handlers = self._handlers.get(known)
         if handlers is None:
-            full, *part = [library.address(key, mode) for mode in modes]
-            handlers = self._handlers[known] = full, (part or [full])[0], any(s.form == "target" for s in key.sources)
-        full_mode, part_mode, is_target = handlers
+            addresses = [library.address(key, mode) for mode in modes]
+            resume = addresses.pop() if modes[-1] == RESUME else 0
+            is_target = any(shape.form == "target" for shape in key.sources)
+            handlers = self._handlers[known] = addresses[0], addresses[-1], resume, is_target
+        full_mode, part_mode, resume, is_target = handlers
         guard = 0 if instruction.guard is None else instruction.guard.offset
         memory = self._empty_address
         if len(offsets) > INLINE_OPERANDS:
             self._side.append(np.array(offsets, np.int32))
             memory, offsets = self._side[-1].ctypes.data, []
-        value = int(self.map[last]) if is_target else last & (2**64 - 1)
+        value = int(self.map[last]) if is_target else resume or last & (2**64 - 1)
         rows = (*offsets, 0, 0, 0, 0, 0, 0)[:INLINE_OPERANDS]
         LAYOUT.pack_into(self.records.data, at, full_mode, part_mode, *rows, instruction.pc, guard, memory, value)
 
@@ -315,10 +310,9 @@ class NativeProgram:
 
 
 def modes_of(instruction: Instruction) -> tuple[str, ...]:
-    """The handlers of an instruction: for full and partial groups, or one under its guard."""
-    if instruction.guard is None:
-        return "full", "part"
-    return ("unless",) if instruction.guard_negated else ("guard",)
+    """The handlers of an instruction: for full and partial groups, or one under its guard; for its second half."""
+    modes = ("full", "part") if instruction.guard is None else ("unless" if instruction.guard_negated else "guard",)
+    return modes if instruction.variant.entry.resume is None else (*modes, RESUME)
 
 
 def _width(kind: ScalarType) -> int:

@@ -6,7 +6,7 @@ from emulator.engines.native import cta_life, lanes, lanes_text, meeting, noting
 from emulator.engines.native.lanes_text import LEAVE
 
 FUNCTIONS = (
-    "leave", "branch_all", "branch_split", "join_full", "join_part", "barrier", "exit_all", "exit_where", "exit_unless",
+    "leave", "branch_all", "branch_split", "join_full", "join_part", "arrive", "exit_some", "ret_some",
     "pause_here", "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
 )  # fmt: skip

@@ -109,6 +109,11 @@ def tail(handler: Any, ip: Any, regs: int, ctx: Any, mask: int) -> int:
     raise NotImplementedError
 
 
+def call(handler: Any, ip: Any, regs: int, ctx: Any, mask: int) -> int:
+    """Call the handler at an address, and come back with its status."""
+    raise NotImplementedError
+
+
 def planted(handler: Any) -> int:
     """The address of a handler, to be written into a record."""
     raise NotImplementedError
@@ -397,6 +402,11 @@ class _Function:
         narrow = self.emit(f"trunc i64 {value} to i32")
         self.lines.append(f"  store i32 {narrow}, ptr {self.pointer(address)}, align 4")
         return "0"
+
+    def _call_call(self, handler: str, ip: str, regs: str, ctx: str, mask: str) -> str:
+        arguments = ", ".join(f"ptr noalias {self.pointer(at)}" for at in (ip, regs, ctx))
+        narrow, target = self.emit(f"trunc i64 {mask} to i32"), self.pointer(handler)
+        return self.emit(f"sext i32 {self.emit(f'call i32 {target}({arguments}, i32 {narrow})')} to i64")
 
     def _call_lowest(self, mask: str) -> str:
         return self.emit(f"call i64 @llvm.cttz.i64(i64 {mask}, i1 true)")

@@ -15,7 +15,7 @@ from emulator.program import Instruction
 from tests.engines.native.outcomes import Outcome, Run, code_of
 from tests.engines.native.random_programs import RandomProgram, program
 
-BIND, BARRIERS = NativeProgram._bind, NativeProgram._constant_barriers
+BIND = NativeProgram._bind
 
 
 def outcome(chosen: RandomProgram, engine: str, native: int) -> Outcome:
@@ -24,10 +24,7 @@ def outcome(chosen: RandomProgram, engine: str, native: int) -> Outcome:
     def bind(self: NativeProgram, instruction: Instruction) -> Any:
         return BIND(self, instruction) if instruction.pc < native else None
 
-    def barriers(self: NativeProgram) -> Any:
-        return ((pc, barrier) for pc, barrier in BARRIERS(self) if pc < native)
-
-    with mock.patch.multiple(NativeProgram, _bind=bind, _constant_barriers=barriers):
+    with mock.patch.object(NativeProgram, "_bind", bind):
         run = Run(chosen, engine, code_of(chosen))
         run.go_on()
     return run.outcome()
