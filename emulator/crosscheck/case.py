@@ -21,8 +21,9 @@ class Case:
 
     arguments: (name, source) in the order of the parameters; a source is as of operands.value_of, or "= HEX" for the
     bytes of a scalar.  outputs: the buffers whose contents are kept.  question: what it asks the hardware, and guess
-    what the emulator answers so far, where that is a guess.  rows: an input whose elements each belong to one element
-    of the outputs, so that a part of the case can be run.
+    what the emulator answers so far, where that is a guess.  rows: inputs whose elements each belong to one element
+    of the outputs, so that a part of the case can be run.  short: sources that a part for a dry run takes instead, of a
+    case each row of which is long.
     """
 
     name: str
@@ -38,7 +39,8 @@ class Case:
     seed: int = 1
     question: str = ""
     guess: str = ""
-    rows: str = ""
+    rows: tuple[str, ...] = ()
+    short: tuple[tuple[str, str], ...] = ()
     rtol: float = 0.0
     atol: float = 0.0
 
@@ -50,21 +52,31 @@ class Case:
             else:
                 yield name, value_of(source, self.seed, name)
 
+    @property
+    def is_long(self) -> bool:
+        """Whether a single row keeps an interpreter busy for seconds."""
+        return bool(self.short)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are; 0 if it cannot be divided."""
+        return next((len(value) for name, value in self.values() if name in self.rows), 0)
+
     def part(self, rows: int) -> Case:
-        """The same case with fewer rows, for a quick try; itself if it cannot be divided."""
-        sizes = {name: len(value) for name, value in self.values() if not isinstance(value, bytes)}
-        if not self.rows or rows >= sizes[self.rows]:
+        """The same case with fewer and shorter rows, for a dry run; itself if it cannot be divided."""
+        count, short = self.row_count, dict(self.short)
+        if rows >= count:
             return self
-        kept = " ".join(map(str, np.linspace(0, sizes[self.rows] - 1, rows).astype(int)))
+        kept = ",".join(map(str, spread(rows, count)))
         changed = []
         for name, source in self.arguments:
-            if name == self.rows:
-                source = f"numbers {kept}"
+            if name in self.rows:
+                source = f"only {kept} of {source}"
             elif name in self.outputs:
-                source = source.replace(f"[{sizes[name]}]", f"[{rows}]")
-            changed.append((name, source))
+                source = source.replace(f"[{count}]", f"[{rows}]")
+            changed.append((name, short.get(name, source)))
         block = math.gcd(rows, *self.block)
-        return replace(self, arguments=tuple(changed), grid=(rows // block,), block=(block,))
+        return replace(self, arguments=tuple(changed), short=(), grid=(rows // block,), block=(block,))
 
     def job(self, only: Any = None) -> Job:
         """The launch.  only: numbers of the rows to which it is restricted."""
@@ -78,7 +90,7 @@ class Case:
             if not np.ndim(value):
                 parameters.append(np.asarray(value).tobytes())
                 continue
-            if only is not None and (name == self.rows or name in self.outputs):
+            if only is not None and (name in self.rows or name in self.outputs):
                 value = value[only]
             parameters.append(Pointer(len(buffers)))
             tolerance = Tolerance(self.rtol, self.atol)
@@ -89,6 +101,11 @@ class Case:
         cluster = Dim3.of(self.cluster) if self.cluster else None
         shape = LaunchShape(Dim3.of(grid), Dim3.of(block), cluster, self.shared)
         return Job(self.ptx, self.name, self.kernel, shape, tuple(buffers), tuple(parameters), seed=self.seed)
+
+
+def spread(rows: int, count: int) -> list[int]:
+    """Numbers of `rows` of `count` rows, the first and the last among them."""
+    return [int(number) for number in np.unique(np.linspace(0, count - 1, rows).astype(np.int64))]
 
 
 def scalar(value: int, width: int = 32) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from emulator.arguments import dtype_of, parse_spec
 from emulator.crosscheck.job import Array
+from emulator.ptx_types import ScalarType
 
 INTEGERS = (0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 255, 256)
 FLOAT_BITS = {  # (fraction bits, exponent bits)
@@ -75,27 +76,45 @@ def operand(kind: str, width: int, count: int, seed: int, position: int) -> Arra
     return values.astype(f"u{max(1, width // 8)}")
 
 
+def literal_bits(text: str, kind: ScalarType) -> int | None:
+    """The bits of a literal of an example in a type; None if it is no literal of one element."""
+    words = {"true": 1, "false": 0}
+    if text in words:
+        return words[text]
+    try:
+        if text[:2].lower() in ("0f", "0d"):
+            return int(text[2:], 16) if 4 * len(text[2:]) == kind.width else None
+        if "." not in text:
+            return int(text, 0) & (1 << kind.width) - 1
+        return int.from_bytes(dtype_of(kind.name).type(float(text)).tobytes(), "little")
+    except (ValueError, KeyError):
+        return None
+
+
 def value_of(source: str, seed: int, name: str) -> Any:
     """What a source stands for.
 
-    edges TYPE WIDTH COUNT POSITION   `operand`
+    edges TYPE WIDTH COUNT POSITION   `operand`; further words are the bits of the first elements
     bits WIDTH COUNT                  random bits
     range COUNT                       u32: 0, 1, 2 ...
-    numbers N ...                     u32: these
+    only N,N... of SOURCE             elements of another array
     near TYPE COUNT                   random floats of moderate size: exponents within 8 of that of one
     otherwise                         a SPEC of emulator/arguments.py
     """
     word, *parts = source.split()
     if word == "edges":
         kind, width, count, position = parts[0], int(parts[1]), int(parts[2]), int(parts[3])
-        return operand(kind, width, count, seed, position)
+        found = operand(kind, width, count, seed, position)
+        found[: len(parts) - 4] = [int(bits, 16) for bits in parts[4:]]
+        return found
     if word == "bits":
         width, count = int(parts[0]), int(parts[1])
         return (raw_bits(seed, name, count) >> np.uint64(64 - width)).astype(f"u{width // 8}")
     if word == "range":
         return np.arange(int(parts[0]), dtype=np.uint32)
-    if word == "numbers":
-        return np.array([int(part) for part in parts], np.uint32)
+    if word == "only":
+        _, _, inner = source.partition(" of ")
+        return value_of(inner, seed, name)[[int(number) for number in parts[0].split(",")]]
     if word == "near":
         return near(parts[0], int(parts[1]), seed, name)
     return parse_spec(source, name).value(seed, name)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from emulator.crosscheck.backend import HARDWARE, Backend, EmulatorBackend, Identity
-from emulator.crosscheck.case import Case
+from emulator.crosscheck.case import Case, spread
 from emulator.crosscheck.compare import Compared, compare
 from emulator.crosscheck.job import Array, Tolerance, run
 from emulator.errors import Diagnostic, DriverError, KernelFault, PtxError, Source, UsageError
@@ -253,14 +253,16 @@ def verify(answer: Answer, engine: str, rows: int | None = None) -> Verified:
     return Verified(case, engine, DIFFERENT if differ else EQUAL, results, differ, compared)
 
 
+def engines_for(case: Case, engines: Iterable[str]) -> list[str]:
+    """Those that compare a case: all, or without the reference engine where each row takes it seconds."""
+    return [engine for engine in engines if engine != "reference" or not case.is_long]
+
+
 def _chosen(case: Case, rows: int | None) -> Any:
     """Numbers of `rows` rows, spread over all with the first and the last among them."""
-    if not case.rows or rows is None:
+    if rows is None or rows >= case.row_count:
         return None
-    size = len(dict(case.values())[case.rows])
-    if rows >= size:
-        return None
-    return np.unique(np.linspace(0, size - 1, rows).astype(np.int64))
+    return np.array(spread(rows, case.row_count))
 
 
 def verify_all(
@@ -272,5 +274,6 @@ def verify_all(
         count = len(recording.answers)
         chosen = range(count) if most is None else sorted({n * count // most for n in range(most)} & set(range(count)))
         for number in chosen:
-            for engine in engines:
-                yield recording, verify(recording.answers[number], engine, rows)
+            answer = recording.answers[number]
+            for engine in engines_for(answer.case, engines):
+                yield recording, verify(answer, engine, rows)

@@ -14,6 +14,7 @@ from emulator.commands import ExitCode, main
 from emulator.crosscheck import recordings
 from emulator.crosscheck.backend import HARDWARE, EmulatorBackend, Identity
 from emulator.crosscheck.case import Case, address, kernel_text, scalar
+from emulator.crosscheck.cases import GROUPS, cases_of
 from emulator.crosscheck.check import CrossCheck
 from emulator.crosscheck.recordings import Answer, Recording, decode, encode, load, load_evidence, record, save, verify
 from emulator.crosscheck.stand_in import Replay, StandIn
@@ -128,7 +129,7 @@ def test_inputs_that_have_changed_are_told() -> None:
 
 
 def test_a_part_of_the_rows() -> None:
-    case = replace(SQUARES, arguments=(("x", "range 4096"), ("y", "u32[4096]")), grid=(128,), rows="x")
+    case = replace(SQUARES, arguments=(("x", "range 4096"), ("y", "u32[4096]")), grid=(128,), rows=("x",))
     answer = answer_of(case)
     assert verify(answer, "reference", rows=64).results == 64
     assert verify(answer, "reference").results == 4096
@@ -205,6 +206,22 @@ def test_a_dry_run_says_what_it_is(tmp_path: Path) -> None:
     result = invoke("verify", str(tmp_path))
     assert result.exit_code == ExitCode.USAGE
     assert "says nothing about hardware" in result.output
+
+
+@pytest.mark.slow
+def test_a_dry_run_of_everything_leaves_eight_files_that_hold_on_both_engines(tmp_path: Path) -> None:
+    """What `make gpu-record RECORD='--stand-in --rows 16'` does."""
+    result = invoke("record", "all", "--stand-in", "--rows", "16", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    found = sorted(tmp_path.iterdir())
+    assert [path.stem for path in found] == sorted(GROUPS)
+    assert len(found) <= 8
+    for path in found:
+        assert path.stat().st_size <= recordings.MOST_BYTES
+        assert [answer.case.name for answer in load(path).answers] == [case.name for case in cases_of(path.stem)]
+    result = invoke("verify", str(tmp_path), "--stand-in")
+    assert result.exit_code == 0, result.output
+    assert [line.split(":")[0] for line in result.output.splitlines()] == [path.stem for path in found]
 
 
 def test_verify_shows_what_differs(tmp_path: Path) -> None:

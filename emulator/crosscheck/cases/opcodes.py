@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
 from emulator.crosscheck.case import Case, address, kernel_text
+from emulator.crosscheck.operands import literal_bits
 from emulator.isa.registry import Entry, Variant, entries, flat_operands, lookup
 from emulator.isa.signature import OperandSpec
 from emulator.ptx_types import ScalarType
 
-MOST = 12  # forms of one syntax line
+MOST = 12  # forms of one syntax line, but for those of its examples
 THREADS = 1024
+LEAST_RESULTS = 16384  # of one mnemonic: one with few forms has more threads a form
 GIVEN_LANES = {"membermask": 0xFFFF_FFFF}
 SELECTORS = ("b1", "h1", "h10", "h32", "b3210", "b7654")  # parts of registers, where an operand must be one
 LEFT_OUT = ("mov", "activemask", "elect", "bar")
@@ -26,16 +29,18 @@ LEFT_OUT = ("mov", "activemask", "elect", "bar")
 
 def cases() -> Iterator[Case]:
     """A case a form."""
-    seen = set()
-    for entry in entries():
-        if not is_asked(entry):
-            continue
+    forms: dict[str, tuple[Variant, str]] = {}
+    for entry in filter(is_asked, entries()):
         for variant in variants(entry):
             name = f"{variant.opcode} {len(sources_of(variant))}"
-            text = _text(variant)
-            if name not in seen and text is not None:
-                seen.add(name)
-                yield _case(name, variant, text)
+            text = None if name in forms else _text(variant)
+            if text is not None:
+                forms[name] = variant, text
+    counts = Counter(variant.entry.mnemonic for variant, _ in forms.values())
+    for name, (variant, text) in forms.items():
+        least = LEAST_RESULTS // counts[variant.entry.mnemonic]
+        threads = max(THREADS, 1 << least.bit_length())
+        yield _case(name, variant, text, threads)
 
 
 def case_of(opcode: str, threads: int) -> Case:
@@ -56,7 +61,7 @@ def is_asked(entry: Entry) -> bool:
 
 
 def variants(entry: Entry) -> list[Variant]:
-    """The forms of a line that its rules allow: all, or MOST of them spread over all."""
+    """The forms of a line that its rules allow: all, or MOST of them spread over all and those of its examples."""
     choices = [["", *slot.values] if slot.optional else list(slot.values) for slot in entry.signature.slots]
     names = [".".join([entry.mnemonic, *filter(None, parts)]) for parts in itertools.product(*choices)]
     found = []
@@ -69,7 +74,8 @@ def variants(entry: Entry) -> list[Variant]:
         return found
     start = zlib.crc32(entry.signature.line.encode()) % len(found)
     places = np.unique(np.linspace(start, start + len(found) - 1, MOST).astype(int) % len(found))
-    return [found[place] for place in places]
+    shown = {example.opcode for example in entry.examples()}
+    return [variant for n, variant in enumerate(found) if n in places or variant.opcode in shown]
 
 
 def _is_for_hopper(entry: Entry, name: str) -> bool:
@@ -91,10 +97,13 @@ def results_of(variant: Variant) -> list[OperandSpec]:
 
 def _case(name: str, variant: Variant, text: str, threads: int = THREADS) -> Case:
     arguments = []
+    shown = _shown(variant)
     for position, spec in enumerate(_read(variant)):
         kind = variant.operand_type(spec)
         assert kind is not None
-        arguments.append((f"in{position}", f"edges {kind.name} {_width(kind)} {threads} {position}"))
+        first = "".join(f" {bits[position]:x}" for bits in shown)
+        arguments.append((f"in{position}", f"edges {kind.name} {_width(kind)} {threads} {position}{first}"))
+    rows = tuple(name for name, _ in arguments) if variant.entry.kind == "lane" else ()
     outputs = []
     for position, spec in enumerate(results_of(variant)):
         kind = variant.operand_type(spec)
@@ -104,7 +113,21 @@ def _case(name: str, variant: Variant, text: str, threads: int = THREADS) -> Cas
     if _sets_carry(variant):
         outputs.append("carry")
         arguments.append(("carry", f"u32[{threads}]"))
-    return Case(name, "opcodes", text, tuple(arguments), tuple(outputs), grid=(threads // 128,), block=(128,))
+    grid = (threads // 128,)
+    return Case(name, "opcodes", text, tuple(arguments), tuple(outputs), grid=grid, block=(128,), rows=rows)
+
+
+def _shown(variant: Variant) -> list[list[int]]:
+    """The operands of the examples of a form, as bits; examples that set more than registers are left out."""
+    specs = _read(variant)
+    found = []
+    for example in variant.entry.examples():
+        if example.opcode == variant.opcode and len(example.inputs) == len(specs) == len(sources_of(variant)):
+            kinds = [variant.operand_type(spec) for spec in specs]
+            bits = [literal_bits(text, kind) for text, kind in zip(example.inputs, kinds, strict=True) if kind]
+            if all(each is not None for each in bits):
+                found.append([each for each in bits if each is not None])
+    return found
 
 
 def _read(variant: Variant) -> list[OperandSpec]:
