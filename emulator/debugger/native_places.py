@@ -60,6 +60,7 @@ class StoppingEngine(NativeEngine):
         for pc in pcs - patched:
             handlers.plant(pc, self._library.runtime["leave"])
         self._patched[program] = pcs
+        self.parkings.forget()
 
     def _check(self, standing: Standing) -> None:
         if self._stops is None or standing.pc not in self._places.get(standing.warp.cta.grid.program, ()):

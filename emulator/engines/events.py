@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from emulator.engines.event_ring import BATCH, Rings
@@ -15,14 +16,21 @@ if TYPE_CHECKING:
     from emulator.machine.grid import Grid
 
 
+Listener = Callable[[str, "ReferenceOps", str, Any, int], None]
+
+
 class EventStream:
-    """Collects what the observers want and delivers it in batches, the same ones on every engine."""
+    """Collects what the observers want and delivers it in batches, the same ones on every engine.
+
+    listener: hears of every access of the reference engine at once.
+    """
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.observers: list[Observer] = []
         self.wants = Events.NONE
         self.rings = Rings()
+        self.listener: Listener | None = None
 
     def add(self, observer: Observer) -> None:
         """Deliver to an observer from now on."""
@@ -64,6 +72,8 @@ class EventStream:
 
     def access(self, kind: str, ops: ReferenceOps, space: str, addresses: Any, size: int) -> None:
         """The executing lanes access memory."""
+        if self.listener is not None:
+            self.listener(kind, ops, space, addresses, size)
         if Events.MEMORY not in self.wants:
             return
         warp, lanes = ops.warp, mask_of(ops.lanes.data)

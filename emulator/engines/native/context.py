@@ -49,6 +49,9 @@ class Context(Record):
     favour: u32  # those whose predicate is true
     votes: u32  # threads that took part in the reduction which is done
     true_votes: u32
+    spins: i64  # turns without progress (parking.py), and
+    patience: i64  # how many more than SPINS of them there have to be
+    parked: u64  # a Parking, 0 for none
 
 
 class Run(Record):
@@ -74,6 +77,9 @@ class Run(Record):
     stray: i64  # whether lanes may stand where nobody looks for them
     sms: i64
     events: u64  # the ring of events (engines/event_ring.py)
+    parking: i64  # the generation of warps that are parked, 0 where none may be (parking.py)
+    scratch: u64  # room for a warp's bytes
+    repeated: i64  # instructions of parked warps that were not executed
 
 
 class Masks(Record):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from emulator.engines.native.context import Context, Masks, Run
 from emulator.engines.native.lanes import MASKS_BACK, run_turn
 from emulator.engines.native.lanes_text import BREAK, DELIVER, LEAVE
+from emulator.engines.native.parking import FOUND, PARK, note_end, note_start, repeats
 from emulator.engines.native.scalar import clear, copy, load32, load64, native, store64, text
 from emulator.engines.ready import Ring
 from emulator.engines.schedule import QUANTUM
@@ -129,6 +130,9 @@ def clean_block(grid: GridBytes, address: int) -> None:
         context = warp_context(grid, address, warp)
         context.executed = 0
         context.left = 0
+        context.spins = 0
+        context.patience = 0
+        context.parked = 0
         start = context.address + CONTEXT_BYTES
         fresh = warp_context(grid, grid.template, warp).address + CONTEXT_BYTES
         copy(start, fresh, HEADER_BYTES)
@@ -298,6 +302,14 @@ def end_turn(run: Run, context: Context, record: Resident) -> int:
 
 
 @native
+def spend(run: Run, context: Context, executed: int) -> None:
+    """Instructions of the turn have been executed."""
+    run.left -= executed
+    run.time += executed
+    context.executed += executed
+
+
+@native
 def run_ready(run: Run) -> int:
     """Turn after turn, until Python is needed."""
     while True:
@@ -306,19 +318,33 @@ def run_ready(run: Run) -> int:
             if status != 0:
                 return status
         record = Resident(run.current & -RECORD)
-        context = warp_context(GridBytes(record.grid), record.block, run.current % RECORD)
+        grid = GridBytes(record.grid)
+        context = warp_context(grid, record.block, run.current % RECORD)
         given = run.left
         if given > run.limit - run.time:
             given = run.limit - run.time
+        may_park = 1 if run.parking != 0 and given == run.quantum else 0
+        if may_park != 0:
+            if context.spins == FOUND:
+                return PARK
+            if context.parked != 0:
+                executed = repeats(run, context)
+                if executed != 0:
+                    run.repeated += executed
+                    spend(run, context, executed)
+                    status = end_turn(run, context, record)
+                    if status != 0:
+                        return status
+                    continue
+            note_start(run, grid, context)
         context.progress = 0
         status = run_turn(context.address + ROWS, context, given, 0)
-        executed = given - context.budget
-        run.left -= executed
-        run.time += executed
-        context.executed += executed
+        spend(run, context, given - context.budget)
         run.progress += context.progress
         if status in (LEAVE, BREAK, DELIVER):
             return status
+        if may_park != 0:
+            note_end(run, grid, context, status)
         status = end_turn(run, context, record)
         if status != 0:
             return status

@@ -16,6 +16,7 @@ from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
 from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, RETIRE
 from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER
 from emulator.engines.native.library import library
+from emulator.engines.native.parking import PARK, Parkings
 from emulator.engines.native.records import NativeProgram
 from emulator.engines.native.templates import complete_block, complete_template
 from emulator.engines.reference.engine import ReferenceEngine
@@ -57,6 +58,8 @@ class NativeEngine(ReferenceEngine):
         self._table = np.zeros(0, ALLOCATION)
         self._epoch = -1
         self._stretch = FIRST_STRETCH
+        self.parkings = Parkings(self)
+        self._run["scratch"] = self.parkings.scratch
 
     @property
     def run_address(self) -> int:
@@ -103,6 +106,14 @@ class NativeEngine(ReferenceEngine):
 
     def _get(self, name: str) -> int:
         return int(self._words[self._place[name]])
+
+    def field(self, name: str) -> int:
+        """A field of the run's record (native/context.py)."""
+        return self._get(name)
+
+    def set_stray(self, whether: int) -> None:
+        """Say whether lanes may stand where nobody looks for them."""
+        self._set(stray=whether)
 
     # --- turns -------------------------------------------------------------------------------------
 
@@ -167,6 +178,7 @@ class NativeEngine(ReferenceEngine):
             quantum=runner.schedule.quantum,
             pause=pause,
             current=0,
+            parking=self.parkings.generation,
         )
         start = time.perf_counter()
         while True:
@@ -237,6 +249,8 @@ class NativeEngine(ReferenceEngine):
             runner.watch_progress()
         elif status == HANG:
             runner.hangs.begin()
+        elif status == PARK:
+            self.parkings.park(runner.warp_at(entry), self._get("left"))
 
     def _refresh_allocations(self) -> None:
         """The allocation table of native code, after allocations have changed."""
@@ -244,6 +258,7 @@ class NativeEngine(ReferenceEngine):
         if memory.epoch == self._epoch:
             return
         self._epoch = memory.epoch
+        self.parkings.forget()
         entries = [(a.base, a.end, a.read_only, 0) for a in memory.allocations()]
         self._table = np.array(entries, ALLOCATION)
         self._set(
