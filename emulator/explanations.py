@@ -306,4 +306,10 @@ EXPLANATIONS: dict[str, Explanation] = {
         "",
         "Record it again on a machine with a GPU: make gpu-record.",
     ),
+    "PTX-G0606": Explanation(
+        "A recorded case gives its kernel a tensor map, 128 opaque bytes that the driver of a GPU makes. The emulator "
+        "executes no instruction that reads one.",
+        "",
+        "Nothing is wrong: the case counts as not executed yet.",
+    ),
 }

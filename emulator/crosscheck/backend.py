@@ -14,6 +14,8 @@ import numpy as np
 
 from emulator.api.kernel import LaunchConfig, ObjectCode, launch
 from emulator.api.system import System
+from emulator.crosscheck.tensor_map import TensorMap
+from emulator.errors import Diagnostic, PtxError
 from emulator.machine.grid import LaunchShape
 from emulator.program import KernelParameter
 
@@ -53,6 +55,9 @@ class Backend(Protocol):
 
     def read(self, address: int, size: int) -> bytes:
         """Copy from the machine."""
+
+    def tensor_map(self, tensor: TensorMap, address: int) -> bytes:
+        """The opaque bytes of a map of a buffer."""
 
     def launch(
         self, code: Any, kernel: str, shape: LaunchShape, parameters: Sequence[bytes], *, cooperative: bool = False
@@ -102,6 +107,10 @@ class EmulatorBackend:
     def read(self, address: int, size: int) -> bytes:
         """Copy from the machine."""
         return self.system.runner.memory.view(address, size).tobytes()
+
+    def tensor_map(self, tensor: TensorMap, address: int) -> bytes:
+        """Refused: no instruction that the emulator executes reads a tensor map."""
+        raise PtxError(Diagnostic("PTX-G0606", "semantic", "the emulator does not copy by tensor maps"))
 
     def launch(
         self,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from emulator.crosscheck.job import Job, Memory, Pointer, Tolerance
+from emulator.crosscheck.job import Job, Memory, Parameter, Pointer, Tolerance
 from emulator.crosscheck.operands import value_of
+from emulator.crosscheck.tensor_map import TensorMap
 from emulator.machine.grid import LaunchShape
 from emulator.ptx_types import Dim3
 
@@ -19,11 +20,11 @@ from emulator.ptx_types import Dim3
 class Case:
     """A kernel with inputs that a seed gives.
 
-    arguments: (name, source) in the order of the parameters; a source is as of operands.value_of, or "= HEX" for the
-    bytes of a scalar.  outputs: the buffers whose contents are kept.  question: what it asks the hardware, and guess
-    what the emulator answers so far, where that is a guess.  rows: inputs whose elements each belong to one element
-    of the outputs, so that a part of the case can be run.  short: sources that a part for a dry run takes instead, of a
-    case each row of which is long.
+    arguments: (name, source) in the order of the parameters; a source is as of operands.value_of, "= HEX" for the
+    bytes of a scalar, or as of TensorMap.parse, behind the buffer that the map is of.  outputs: the buffers whose
+    contents are kept.  question: what it asks the hardware, and guess what the emulator answers so far, where that is a
+    guess.  rows: inputs whose elements each belong to one element of the outputs, so that a part of the case can be
+    run.  short: sources that a part for a dry run takes instead, of a case each row of which is long.
     """
 
     name: str
@@ -47,10 +48,12 @@ class Case:
     def values(self) -> Iterator[tuple[str, Any]]:
         """Arrays and the bytes of scalars, by name."""
         for name, source in self.arguments:
-            if source.startswith("= "):
-                yield name, bytes.fromhex(source[2:])
-            else:
-                yield name, value_of(source, self.seed, name)
+            if not source.startswith("tensormap "):
+                yield name, self.value(name, source)
+
+    def value(self, name: str, source: str) -> Any:
+        """An array, or the bytes of a scalar."""
+        return bytes.fromhex(source[2:]) if source.startswith("= ") else value_of(source, self.seed, name)
 
     @property
     def is_long(self) -> bool:
@@ -81,9 +84,13 @@ class Case:
     def job(self, only: Any = None) -> Job:
         """The launch.  only: numbers of the rows to which it is restricted."""
         buffers: list[Memory] = []
-        parameters: list[bytes | Pointer] = []
+        parameters: list[Parameter] = []
         grid, block = self.grid, self.block
-        for name, value in self.values():
+        for name, source in self.arguments:
+            if source.startswith("tensormap "):
+                parameters.append(TensorMap.parse(source, [memory.name for memory in buffers]))
+                continue
+            value = self.value(name, source)
             if isinstance(value, bytes):
                 parameters.append(value)
                 continue

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emulator.crosscheck.backend import HARDWARE, Identity
+from emulator.crosscheck.tensor_map import TensorMap, encoded
 from emulator.errors import Diagnostic, DriverError, NoGpu, Source
 from emulator.machine.grid import LaunchShape
 from emulator.machine.memory import DEVICE_BASE, DEVICE_STRIDE
@@ -141,6 +142,10 @@ class GpuBackend:
         if size:
             self._call("cuMemcpyDtoH", data, address, size)
         return bytes(data)
+
+    def tensor_map(self, tensor: TensorMap, address: int) -> bytes:
+        """The opaque bytes of a map of a buffer, as this driver makes them."""
+        return encoded(self.driver, self._call, tensor, address)
 
     def launch(
         self, code: Any, kernel: str, shape: LaunchShape, parameters: Sequence[bytes], *, cooperative: bool = False

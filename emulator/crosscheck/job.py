@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emulator.api.parameters import pack_arguments
 from emulator.crosscheck.backend import Backend
+from emulator.crosscheck.tensor_map import TensorMap
 from emulator.machine.grid import LaunchShape
 from emulator.program import Program
 
@@ -41,6 +42,9 @@ class Pointer:
     offset: int = 0
 
 
+Parameter = bytes | Pointer | TensorMap
+
+
 @dataclass(frozen=True, eq=False)
 class Memory:
     """A buffer: its contents before the launch, where it should lie, how equal it must be afterwards."""
@@ -53,14 +57,14 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A launch.  parameters: bytes, or pointers to buffers, in the order of the kernel's declaration."""
+    """A launch.  parameters: bytes, pointers to buffers or maps of them, in the order of the kernel's declaration."""
 
     ptx: str
     name: str
     kernel: str
     shape: LaunchShape
     buffers: tuple[Memory, ...]
-    parameters: tuple[bytes | Pointer, ...]
+    parameters: tuple[Parameter, ...]
     cooperative: bool = False
     seed: int = 0
 
@@ -95,9 +99,17 @@ class Placed:
 
     def enqueue(self) -> None:
         """Queue it."""
-        raw = [_raw(parameter, self.addresses) for parameter in self.job.parameters]
+        raw = [self._raw(parameter) for parameter in self.job.parameters]
         job = self.job
         self.backend.launch(self.code, job.kernel, job.shape, raw, cooperative=job.cooperative)
+
+    def _raw(self, parameter: Parameter) -> bytes:
+        if isinstance(parameter, bytes):
+            return parameter
+        address = self.addresses[parameter.buffer]
+        if isinstance(parameter, TensorMap):
+            return self.backend.tensor_map(parameter, address)
+        return (address + parameter.offset).to_bytes(8, "little")
 
     def outputs(self) -> list[Array]:
         """What stands in the buffers."""
@@ -125,12 +137,6 @@ def run(backend: Backend, job: Job, addresses: Sequence[int] | None = None) -> t
     placed = place(backend, job, addresses)
     placed.launch()
     return placed.outputs(), placed.addresses
-
-
-def _raw(parameter: bytes | Pointer, addresses: list[int]) -> bytes:
-    if isinstance(parameter, bytes):
-        return parameter
-    return (addresses[parameter.buffer] + parameter.offset).to_bytes(8, "little")
 
 
 def job_of(

@@ -62,6 +62,53 @@ class CUmemAllocationGranularity_flags(IntEnum):
     CU_MEM_ALLOC_GRANULARITY_MINIMUM = 0
 
 
+class CUtensorMapDataType(IntEnum):
+    CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0
+    CU_TENSOR_MAP_DATA_TYPE_UINT32 = 2
+    CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6
+    CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7
+    CU_TENSOR_MAP_DATA_TYPE_FLOAT64 = 8
+    CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9
+    CU_TENSOR_MAP_DATA_TYPE_FLOAT32_FTZ = 10
+    CU_TENSOR_MAP_DATA_TYPE_TFLOAT32 = 11
+    CU_TENSOR_MAP_DATA_TYPE_TFLOAT32_FTZ = 12
+
+
+class CUtensorMapInterleave(IntEnum):
+    CU_TENSOR_MAP_INTERLEAVE_NONE = 0
+
+
+class CUtensorMapSwizzle(IntEnum):
+    CU_TENSOR_MAP_SWIZZLE_NONE = 0
+    CU_TENSOR_MAP_SWIZZLE_32B = 1
+    CU_TENSOR_MAP_SWIZZLE_64B = 2
+    CU_TENSOR_MAP_SWIZZLE_128B = 3
+
+
+class CUtensorMapL2promotion(IntEnum):
+    CU_TENSOR_MAP_L2_PROMOTION_NONE = 0
+
+
+class CUtensorMapFloatOOBfill(IntEnum):
+    CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0
+    CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA = 1
+
+
+ENUMS = (
+    CUjit_option, CUdevice_attribute, CUfunction_attribute, CUlaunchAttributeID, CUmemLocationType,
+    CUmemAllocationType, CUmemAccess_flags, CUmemAllocationGranularity_flags, CUtensorMapDataType,
+    CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill,
+)  # fmt: skip
+
+
+class cuuint64_t(int):
+    pass
+
+
+class cuuint32_t(int):
+    pass
+
+
 class CUmemLocation(SimpleNamespace):
     pass
 
@@ -90,11 +137,8 @@ class FakeDriver:
     """
 
     def __init__(self, *, devices: int = 1, elsewhere: bool = False, maps: bool = True, init: CUresult = OK) -> None:
-        for kind in (
-            CUjit_option, CUdevice_attribute, CUfunction_attribute, CUlaunchAttributeID, CUmemLocationType,
-            CUmemAllocationType, CUmemAccess_flags, CUmemAllocationGranularity_flags, CUmemLocation,
-            CUmemAllocationProp, CUmemAccessDesc, CUlaunchConfig, CUlaunchAttribute,
-        ):  # fmt: skip
+        structures = (CUmemLocation, CUmemAllocationProp, CUmemAccessDesc, CUlaunchConfig, CUlaunchAttribute)
+        for kind in (*ENUMS, *structures, cuuint32_t, cuuint64_t):
             setattr(self, kind.__name__, kind)
         self.devices, self.elsewhere, self.maps, self.init = devices, elsewhere, maps, init
         self.memory = bytearray()
@@ -222,6 +266,27 @@ class FakeDriver:
 
     def cuModuleGetGlobal(self, hmod: Any, name: bytes) -> Any:
         return OK, 0x1234000, 64
+
+    def cuTensorMapEncodeTiled(
+        self,
+        tensorDataType: Any,
+        tensorRank: int,
+        globalAddress: int,
+        globalDim: Any,
+        globalStrides: Any,
+        boxDim: Any,
+        elementStrides: Any,
+        interleave: Any,
+        swizzle: Any,
+        l2Promotion: Any,
+        oobFill: Any,
+    ) -> Any:
+        assert all(isinstance(n, cuuint64_t) for n in (*globalDim, *globalStrides))
+        assert all(isinstance(n, cuuint32_t) for n in (*boxDim, *elementStrides))
+        assert len(globalDim) == len(globalStrides) + 1 == len(boxDim) == len(elementStrides) == tensorRank == 2
+        told = [globalAddress, tensorDataType, *globalDim, *globalStrides, *boxDim, *elementStrides]
+        told += [interleave, swizzle, l2Promotion, oobFill]
+        return OK, SimpleNamespace(opaque=[cuuint64_t(n) for n in [*told, *[0] * 16][:16]])
 
     def cuFuncSetAttribute(self, hfunc: Any, attrib: Any, value: int) -> Any:
         self.calls.append(("attribute", hfunc, int(attrib), value))

@@ -80,6 +80,14 @@ int stub_cuModuleGetGlobal(uint64_t *address, size_t *size, void *module, const 
     *address = 0x1234000, *size = 64;
     return strcmp(name, "variable") ? NOT_FOUND : OK;
 }
+int stub_cuTensorMapEncodeTiled(uint64_t *map, int type, unsigned rank, uint64_t address, const uint64_t *dims,
+                                const uint64_t *strides, const unsigned *box, const unsigned *elements, int interleave,
+                                int swizzle, int promotion, int fill) {
+    uint64_t told[16] = {address, type, dims[0], dims[1], strides[0], box[0], box[1], elements[0], elements[1],
+                         interleave, swizzle, promotion, fill};
+    memcpy(map, told, sizeof told);
+    return rank == 2 ? OK : INVALID;
+}
 int stub_cuFuncSetAttribute(const char *function, int which, int value) {
     fprintf(stderr, "attribute %s %d %d\n", function, which, value);
     return OK;

@@ -15,11 +15,12 @@ import pytest
 
 from emulator.crosscheck.backend import HARDWARE
 from emulator.crosscheck.gpu import BINDINGS, GpuBackend, import_driver
+from emulator.crosscheck.tensor_map import TensorMap
 from emulator.errors import DriverError, NoGpu
 from emulator.machine.grid import LaunchShape
 from emulator.machine.memory import DEVICE_BASE
 from emulator.ptx_types import Dim3
-from tests.crosscheck.fake_driver import CUresult, FakeDriver
+from tests.crosscheck.fake_driver import ENUMS, CUresult, FakeDriver
 
 HAS_BINDINGS = importlib.util.find_spec("cuda") is not None and importlib.util.find_spec(BINDINGS) is not None
 SHAPE = LaunchShape(Dim3(4, 2), Dim3(8, 2, 2), Dim3(2), 100_000)
@@ -47,6 +48,9 @@ def exercise(backend: Any) -> None:
         backend.sync()
         assert backend.read(target, 1001) == bytes(range(200)) * 5 + b"\0"
         assert backend.symbol(code, "variable") == 0x1234000
+        tensor = TensorMap.parse("tensormap of x tf32 dims 64,32 box 16,8 elements 1,2 swizzle 64 fill nan", ["x"])
+        words = [source, 11, 64, 32, 256, 16, 8, 1, 2, 0, 2, 0, 1, 0, 0, 0]
+        assert backend.tensor_map(tensor, source) == b"".join(word.to_bytes(8, "little") for word in words)
         with pytest.raises(DriverError) as refused:
             backend.load("REFUSED", "k.ptx")
         assert refused.value.diagnostics[0].code == "PTX-G0602"
@@ -133,6 +137,9 @@ def test_the_real_package_has_these_calls_and_works_on_a_stub(tmp_path: Path) ->
         assert GpuBackend(driver=FakeDriver()).at_emulator_addresses
         return
     real = import_driver()
+    for kind in ENUMS:
+        members = getattr(real, kind.__name__)
+        assert all(int(getattr(members, member.name)) == int(member) for member in kind), kind
     names = [name for name in vars(FakeDriver) if name.startswith("cu")]
     assert len(names) > 20
     for name in names:

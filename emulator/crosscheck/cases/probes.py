@@ -123,6 +123,34 @@ _HALF_SUM = """
     atom.global.add.noftz.f16x2 %x, [%to], %x;
     st.global.u32 [%to+128], %x;
 """
+_HALF_LEAST = """
+    .reg .b16 %low, %high, %old<2>;
+    .reg .b64 %from;
+    mad.wide.u32 %from, %i, 4, %masks;
+    ld.global.v2.b16 {%low, %high}, [%from];
+    st.global.b16 [%to], %high;
+    st.global.b16 [%to+2], %low;
+    st.global.b16 [%to+128], %high;
+    st.global.b16 [%to+130], %low;
+    atom.global.min.noftz.v2.f16 {%old0, %old1}, [%to], {%low, %high};
+    atom.global.max.noftz.v2.f16 {%old0, %old1}, [%to+128], {%low, %high};
+"""
+_BYTES = """
+    .shared .align 8 .b64 barrier;
+    .reg .pred %p;
+    .reg .b32 %bar, %done;
+    mov.u32 %bar, barrier;
+    mbarrier.init.shared.b64 [%bar], 1;
+    mbarrier.complete_tx.relaxed.cta.shared.b64 [%bar], 16;
+    mbarrier.arrive.shared.b64 _, [%bar];
+    mbarrier.test_wait.parity.shared.b64 %p, [%bar], 0;
+    selp.u32 %done, 1, 0, %p;
+    st.global.u32 [%to], %done;
+    mbarrier.expect_tx.relaxed.cta.shared.b64 [%bar], 16;
+    mbarrier.test_wait.parity.shared.b64 %p, [%bar], 0;
+    selp.u32 %done, 1, 0, %p;
+    st.global.u32 [%to+4], %done;
+"""
 _PLACES = """
     .shared .align 16 .b8 first[16];
     .reg .b32 %a;
@@ -147,10 +175,10 @@ _PLACES = """
 
 
 def _kernels() -> Iterator[Case]:
-    def one(name: str, body: str, question: str, guess: str, source: str, size: int = 32) -> Case:
+    def one(name: str, body: str, question: str, guess: str, source: str, size: int = 32, block: int = 32) -> Case:
         text = kernel_text(("masks", "out"), address("%to", "out", 4) + body)
         arguments = (("masks", source), ("out", f"u32[{size}]"))
-        return Case(name, "probes", text, arguments, ("out",), question=question, guess=guess)
+        return Case(name, "probes", text, arguments, ("out",), block=(block,), question=question, guess=guess)
 
     random = "edges f32 32 32 0"
     yield one("elect.sync?", _ELECT, "Which lane does elect.sync choose?", "the lowest", "u32[1]")
@@ -160,6 +188,10 @@ def _kernels() -> Iterator[Case]:
     yield one("red.global.add.f32?", _SUM, text, "global ones do, shared ones do not", random, 64)
     text = "What do f16 atomics make of a NaN, and of subnormal numbers?"
     yield one("atom.add.noftz.f16x2?", _HALF_SUM, text, "the canonical NaN; kept", "edges f16x2 32 32 0", 64)
+    text = "What do min and max of f16 atomics give beside a NaN?"
+    yield one("atom.min.noftz.v2.f16?", _HALF_LEAST, text, "the number", "edges f16x2 32 32 0", 64)
+    text = "Does expect_tx complete a phase that has no arrival pending any more?"
+    yield one("mbarrier.expect_tx?", _BYTES, text, "yes", "u32[1]", 2, 1)
     places = kernel_text(("out",), _PLACES, ".extern .shared .align 16 .b8 second[];\n")
     arguments = (("out", "u32[8]"),)
     text = "Where do shared variables lie, and what do the registers about them say?"

@@ -24,6 +24,7 @@ MMA = (
     ("m16n8k8.row.col.f32.bf16.bf16.f32", "bf16", "f32", 2, 1, 4, 4),
     ("m16n8k8.row.col.f32.tf32.tf32.f32", "f32", "f32", 4, 2, 4, 4),
     ("m16n8k4.row.col.f32.tf32.tf32.f32", "f32", "f32", 2, 1, 4, 4),
+    ("m16n8k16.row.col.f32.e4m3.e4m3.f32", "e4m3", "f32", 2, 1, 4, 4),
     ("m16n8k32.row.col.f32.e4m3.e4m3.f32", "e4m3", "f32", 4, 2, 4, 4),
     ("m16n8k32.row.col.f32.e5m2.e4m3.f32", "e5m2", "f32", 4, 2, 4, 4),
     ("m16n8k32.row.col.f16.e4m3.e4m3.f16", "e4m3", "f16", 4, 2, 2, 2),
@@ -32,6 +33,7 @@ MMA = (
     ("m16n8k64.row.col.satfinite.s32.s4.s4.s32", "s8", "s32", 4, 2, 4, 4),
     ("m16n8k256.row.col.s32.b1.b1.s32.and.popc", "s8", "s32", 4, 2, 4, 4),
     ("m16n8k256.row.col.s32.b1.b1.s32.xor.popc", "s8", "s32", 4, 2, 4, 4),
+    ("m8n8k4.row.col.f32.f16.f16.f32", "f16", "f32", 2, 2, 8, 8),
     ("m8n8k4.row.col.f64.f64.f64.f64", "f64", "f64", 2, 2, 4, 4),
     ("m16n8k16.row.col.f64.f64.f64.f64", "f64", "f64", 16, 8, 8, 8),
 )
@@ -61,11 +63,9 @@ def cases() -> Iterator[Case]:
         for kind in KINDS if shape[1] != "s8" else ("bits",):
             for source in ("descriptor", "registers"):
                 yield _wgmma(*shape, kind=kind, source=source)
-    for number in (0, 1):
-        yield _sparse(number)
 
 
-def _source(kind: str, number: str, words: int, position: int) -> str:
+def numbers(kind: str, number: str, words: int, position: int) -> str:
     """Where an array of so many 32-bit words of numbers comes from."""
     count = words * 4 // BYTES[number]
     if kind == "near" and number not in ("s8", "s32"):
@@ -75,7 +75,7 @@ def _source(kind: str, number: str, words: int, position: int) -> str:
     return f"bits 32 {words}" if number != "s32" or kind == "bits" else f"edges s32 32 {words} 2"
 
 
-def _words(name: str, count: int, letter: str, each: int) -> str:
+def load_words(name: str, count: int, letter: str, each: int) -> str:
     """Load a lane's words of an array, each of `each` bytes, into %LETTER0 ... in order."""
     kind = "b64" if each == 8 else "b32"
     text = f"    .reg .{kind} %{letter}<{count}>;\n    .reg .b64 %at_{letter};\n"
@@ -83,13 +83,15 @@ def _words(name: str, count: int, letter: str, each: int) -> str:
     return text + "".join(f"    ld.global.{kind} %{letter}{n}, [%at_{letter}+{each * n}];\n" for n in range(count))
 
 
-def _stores(count: int, each: int) -> str:
+def store_words(count: int, each: int) -> str:
+    """Store a lane's words %y0 ... to the array d."""
     kind = "b64" if each == 8 else "b32"
     text = f"    .reg .b64 %to;\n    mad.wide.u32 %to, %i, {count * each}, %d;\n"
     return text + "".join(f"    st.global.{kind} [%to+{each * n}], %y{n};\n" for n in range(count))
 
 
-def _list(letter: str, count: int) -> str:
+def vector(letter: str, count: int) -> str:
+    """`{%u0, %u1}`."""
     return "{" + ", ".join(f"%{letter}{n}" for n in range(count)) + "}"
 
 
@@ -97,17 +99,17 @@ def _mma(opcode: str, number: str, sum_: str, a: int, b: int, c: int, d: int, *,
     each = 8 if number == "f64" else 4
     counts = [words * 4 // each for words in (a, b, c, d)]
     body = "".join(
-        _words(name, count, letter, each) for name, count, letter in zip("abc", counts[:3], "uvw", strict=True)
+        load_words(name, count, letter, each) for name, count, letter in zip("abc", counts[:3], "uvw", strict=True)
     )
     register = "b64" if each == 8 else "b32"
     body += f"    .reg .{register} %y<{counts[3]}>;\n"
-    parts = (_list("y", counts[3]), _list("u", counts[0]), _list("v", counts[1]), _list("w", counts[2]))
-    body += f"    mma.sync.aligned.{opcode} {', '.join(parts)};\n{_stores(counts[3], each)}"
+    parts = (vector("y", counts[3]), vector("u", counts[0]), vector("v", counts[1]), vector("w", counts[2]))
+    body += f"    mma.sync.aligned.{opcode} {', '.join(parts)};\n{store_words(counts[3], each)}"
     lanes = 32 * TILES
     arguments = [
-        ("a", _source(kind, number, lanes * a, 0)),
-        ("b", _source(kind, number, lanes * b, 1)),
-        ("c", _source(kind, sum_, lanes * c, 2)),
+        ("a", numbers(kind, number, lanes * a, 0)),
+        ("b", numbers(kind, number, lanes * b, 1)),
+        ("c", numbers(kind, sum_, lanes * c, 2)),
         ("d", f"u32[{lanes * d}]"),
     ]
     text = kernel_text(("a", "b", "c", "d"), body)
@@ -115,7 +117,7 @@ def _mma(opcode: str, number: str, sum_: str, a: int, b: int, c: int, d: int, *,
     return Case(name, "tensor", text, tuple(arguments), ("d",), "k", (TILES,), (32,), question=QUESTION)
 
 
-_TO_SHARED = """
+TO_SHARED = """
     .reg .pred %copying;
     .reg .b32 %word, %place, %shared_a, %shared_b;
     .reg .b64 %from, %desc_a, %desc_b;
@@ -124,12 +126,12 @@ _TO_SHARED = """
 """
 
 
-def _copy(name: str, size: int, label: str) -> str:
-    """All 128 threads copy a tile of their CTA to shared memory."""
+def copy_tile(name: str, size: int, label: str, *, one_for_all: bool = False) -> str:
+    """All 128 threads copy a tile to shared memory: that of their CTA, or the only one."""
     return f"""
     mov.u32 %word, %thread;
 {label}:
-    mad.lo.u32 %place, %cta, {size // 4}, %word;
+    mad.lo.u32 %place, %cta, {0 if one_for_all else size // 4}, %word;
     mad.wide.u32 %from, %place, 4, %{name};
     ld.global.u32 %place, [%from];
     .reg .b32 %into_{name};
@@ -141,7 +143,7 @@ def _copy(name: str, size: int, label: str) -> str:
 """
 
 
-def _descriptor(name: str, leading: int, stride: int) -> str:
+def descriptor(name: str, leading: int, stride: int) -> str:
     """No swizzle, K-major: core matrices of 8 rows by 16 bytes, `leading` bytes along K and `stride` along rows."""
     high = (leading >> 4) << 16 | (stride >> 4) << 32
     return f"""
@@ -157,10 +159,10 @@ def _wgmma(
 ) -> Case:
     size_a, size_b = 64 * k_bytes, n * k_bytes
     tiles = TILES if n == 8 else 4
-    body = _TO_SHARED + _copy("a", size_a, "COPY_A") + _copy("b", size_b, "COPY_B")
-    body += "    fence.proxy.async;\n    bar.sync 0;\n" + _descriptor("a", 128, 256) + _descriptor("b", 128, 256)
-    body += _words("c", words, "y", 4) + (_words("a", 4, "u", 4) if source == "registers" else "")
-    first = "%desc_a" if source == "descriptor" else _list("u", 4)
+    body = TO_SHARED + copy_tile("a", size_a, "COPY_A") + copy_tile("b", size_b, "COPY_B")
+    body += "    fence.proxy.async;\n    bar.sync 0;\n" + descriptor("a", 128, 256) + descriptor("b", 128, 256)
+    body += load_words("c", words, "y", 4) + (load_words("a", 4, "u", 4) if source == "registers" else "")
+    first = "%desc_a" if source == "descriptor" else vector("u", 4)
     behind = immediates
     if source == "registers" and immediates.count(",") == 3:
         behind = immediates.rpartition(",")[0]  # only b may be transposed then
@@ -168,45 +170,18 @@ def _wgmma(
     body += f"""    .reg .pred %add;
     setp.ne.u32 %add, %threads, 0;
     wgmma.fence.sync.aligned;
-    wgmma.mma_async.sync.aligned.{shape} {_list("y", words)}, {first}, %desc_b, %add{behind};
+    wgmma.mma_async.sync.aligned.{shape} {vector("y", words)}, {first}, %desc_b, %add{behind};
     wgmma.commit_group.sync.aligned;
     wgmma.wait_group.sync.aligned 0;
-{_stores(words, 4)}"""
+{store_words(words, 4)}"""
     shared = f".shared .align 128 .b8 tile_a[{size_a}];\n.shared .align 128 .b8 tile_b[{size_b}];\n"
     arguments = (
-        ("a", _source(kind, number, tiles * size_a // 4, 0)),
-        ("b", _source(kind, number, tiles * size_b // 4, 1)),
-        ("c", _source(kind, sum_, tiles * 128 * words, 2)),
+        ("a", numbers(kind, number, tiles * size_a // 4, 0)),
+        ("b", numbers(kind, number, tiles * size_b // 4, 1)),
+        ("c", numbers(kind, sum_, tiles * 128 * words, 2)),
         ("d", f"u32[{tiles * 128 * words}]"),
     )
     sign = " negated" if "-1" in immediates else ""
     name = f"wgmma.{shape}{sign} a from {source}, {kind}"
     text = kernel_text(("a", "b", "c", "d"), body, shared)
     return Case(name, "tensor", text, arguments, ("d",), "k", (tiles,), (128,), question=QUESTION)
-
-
-def _sparse(number: int) -> Case:
-    """Half of A left out: metadata that keeps elements 0 and 1, or 2 and 3, of each four."""
-    metadata = (0x44444444, 0xEEEEEEEE)[number]
-    body = _TO_SHARED + _copy("a", 2048, "COPY_A") + _copy("b", 512, "COPY_B")
-    body += "    fence.proxy.async;\n    bar.sync 0;\n" + _descriptor("a", 128, 256) + _descriptor("b", 128, 512)
-    body += _words("c", 4, "y", 4)
-    body += f"""    .reg .pred %add;
-    .reg .b32 %meta;
-    mov.b32 %meta, {metadata};
-    setp.ne.u32 %add, %threads, 0;
-    wgmma.fence.sync.aligned;
-    wgmma.mma_async.sp.sync.aligned.m64n8k32.f32.f16.f16 {_list("y", 4)}, %desc_a, %desc_b, %meta, 0, %add, 1, 1, 0, 0;
-    wgmma.commit_group.sync.aligned;
-    wgmma.wait_group.sync.aligned 0;
-{_stores(4, 4)}"""
-    shared = ".shared .align 128 .b8 tile_a[2048];\n.shared .align 128 .b8 tile_b[512];\n"
-    arguments = (
-        ("a", f"near f16 {TILES * 1024}"),
-        ("b", f"near f16 {TILES * 256}"),
-        ("c", f"near f32 {TILES * 512}"),
-        ("d", f"u32[{TILES * 512}]"),
-    )
-    text = kernel_text(("a", "b", "c", "d"), body, shared)
-    name = f"wgmma.sp.m64n8k32.f32.f16.f16 metadata {metadata:#x}"
-    return Case(name, "tensor", text, arguments, ("d",), "k", (TILES,), (128,), question=QUESTION)
