@@ -52,7 +52,7 @@ VERBS = (
     Verb("samples", "samples", "List the samples that come with the package."),
     Verb("crosscheck", "crosscheck", "Compare a kernel's outputs with a real GPU's."),
     Verb("trace", "trace", "Write down what every warp executed."),
-    Verb("cache", "cache", "Show or clear the cache of compiled handlers."),
+    Verb("cache", "cache", "Show, fill or clear the cache of compiled handlers."),
     Verb("bench", "bench", "Measure the speed of the engines."),
 )
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
+from emulator.commands import ExitCode, exit_code
 from emulator.engines.native import cache
+from emulator.errors import PtxError
+
+if TYPE_CHECKING:
+    from emulator.commands.target import Target
 
 MEGABYTE = 1 << 20
 
 
 @click.group("cache")
 def command() -> None:
-    """Show or clear the cache of compiled handlers.
+    """Show, fill or clear the cache of compiled handlers.
 
     The native engine keeps the machine code that it makes for instructions.  $PTXEMU_CACHE names another folder for
     it, or is "off".
@@ -46,3 +53,44 @@ def clear() -> None:
     """Delete all entries; they are made again when they are needed."""
     count, size = cache.clear()
     click.echo(f"deleted {count:,} {'entry' if count == 1 else 'entries'}, {size / MEGABYTE:.1f} MB")
+
+
+@command.command("warm")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+def warm(targets: tuple[str, ...]) -> ExitCode:
+    """Compile what the kernels of .ptx files and samples need, so that their first run does not wait for it.
+
+    Without a TARGET: of all samples. A kernel that cannot be executed is named and left out (exit code 5 if it is not
+    executed yet, 3 if it is no right PTX).
+    """
+    from emulator import samples
+    from emulator.api.system import require_engine
+    from emulator.commands.target import find_target
+
+    require_engine("native")
+    if cache.folder() is None:
+        raise click.UsageError("the cache is off: there is no place to keep what would be compiled")
+    codes = [ExitCode.OK]
+    for name in targets or samples.names():
+        for line, code in _warm(find_target(name, plain=True)):
+            codes.append(code)
+            click.echo(line)
+    return next(code for code in (ExitCode.REJECTED, ExitCode.UNSUPPORTED, ExitCode.OK) if code in codes)
+
+
+def _warm(target: Target) -> Iterator[tuple[str, ExitCode]]:
+    """Compile the handlers of each kernel of a target as its first run would: a line a kernel, and what it comes to."""
+    from emulator.engines.native.library import Library
+    from emulator.engines.native.records import NativeProgram
+
+    for name in target.code.kernels:
+        counts: list[int] = []
+        try:
+            program = target.code.get_kernel(name).program
+            with cache.heard_by(counts.append):
+                NativeProgram(program, Library())
+        except PtxError as error:
+            yield f"{target.name}  {name}  left out: {error.diagnostics[0].message}", exit_code(error)
+        else:
+            compiled = f"{sum(counts):,} handlers compiled" if sum(counts) else "all there"
+            yield f"{target.name}  {name}  {compiled}", ExitCode.OK

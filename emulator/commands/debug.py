@@ -15,6 +15,7 @@ from emulator import samples
 from emulator.commands import ExitCode
 from emulator.commands.execution import Options, start_kernel
 from emulator.commands.launch_options import launch_options, system_of
+from emulator.commands.progress import compile_notice
 from emulator.commands.target import Target, find_target
 from emulator.debugger.console import Console
 from emulator.debugger.lines import WIDTH
@@ -48,7 +49,8 @@ def command(
     commands = [*_read(scripts), *lines]
     options = Options(**{name: given[name] for name in Options._fields if name in given})
     found = _checked(find_target(target, plain=options.launches), given["arch"])
-    session = Session(_starter(found, options, given))
+    with compile_notice():
+        session = Session(_starter(found, options, given))
     if tui:
         from emulator.debugger import tui as window
 

@@ -1,10 +1,11 @@
-"""Progress of a run on stderr: CTAs done of all, warp instructions and their rate."""
+"""Progress on stderr: what is compiled for the first time; CTAs done of all, warp instructions and their rate."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,29 @@ if TYPE_CHECKING:
 SHOW_AFTER = 0.5  # seconds: short runs show nothing and import nothing
 BAR_EVERY = 0.1
 LINE_EVERY = 2.0
+
+
+@contextmanager
+def compile_notice(wanted: bool | None = None) -> Iterator[None]:
+    """Say when the native engine compiles what is not in its cache yet.  wanted: as for Progress."""
+    from emulator.engines.native import cache
+
+    terminal = sys.stderr.isatty()
+
+    def say(count: int) -> None:
+        where = cache.folder()
+        kept = "the cache is off" if where is None else "once, then they are kept"
+        text = f"ptxemu: compiling {count:,} handlers ({kept})"
+        if terminal:
+            click.echo(f"\r{text}" if count else "\r\x1b[K", err=True, nl=False)
+        elif count:
+            click.echo(text, err=True)
+
+    if terminal if wanted is None else wanted:
+        with cache.heard_by(say):
+            yield
+    else:
+        yield
 
 
 class Progress:

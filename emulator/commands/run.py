@@ -13,6 +13,7 @@ from emulator.arguments import type_name_of
 from emulator.commands import ExitCode, counter_table, exit_code, outputs
 from emulator.commands.execution import Options, Outcome, execute
 from emulator.commands.launch_options import launch_options, system_of
+from emulator.commands.progress import compile_notice
 from emulator.commands.target import find_target
 from emulator.errors import DiagnosedError, KernelFault
 from emulator.ptx_types import Dim3
@@ -48,9 +49,10 @@ def command(target: str, **given: Any) -> ExitCode:
     try:
         found = find_target(target, plain=options.launches)
         needed = found.sample.device_count if found.sample is not None else 1
-        system = system_of({**given, "devices": max(given["devices"], needed)})
-        counters = _counting(system) if given["counters"] else None
-        outcome = execute(found, options, system, given["progress"], catch=given["as_json"])
+        with compile_notice(given["progress"]):
+            system = system_of({**given, "devices": max(given["devices"], needed)})
+            counters = _counting(system) if given["counters"] else None
+            outcome = execute(found, options, system, given["progress"], catch=given["as_json"])
     except DiagnosedError as error:
         if isinstance(error, KernelFault):
             error.diagnostic.facts = tuple(_with_seed(fact, options.seed) for fact in error.diagnostic.facts)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from emulator.commands import main
+from emulator.commands import ExitCode, main
 from emulator.engines.native import cache
 
 
@@ -64,3 +67,60 @@ def test_clear_one(where: Path) -> None:
     for number in range(2):
         (where / f"{number:064}").unlink()
     assert run("clear") == "deleted 1 entry, 0.1 MB\n"
+
+
+def entries(where: Path) -> set[str]:
+    return {path.name for path in where.iterdir()}
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache without entries."""
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def ptxemu(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own, which has compiled nothing yet."""
+    return subprocess.run(
+        [sys.executable, "-m", "emulator", *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_warm_compiles_what_the_first_run_needs(empty: Path) -> None:
+    warmed = ptxemu("cache", "warm", "01_basics/saxpy")
+    assert warmed.returncode == 0, warmed.stderr
+    name, kernel, *what = warmed.stdout.split()
+    assert (name, kernel) == ("01_basics/saxpy", "saxpy") and what[1:] == ["handlers", "compiled"] and int(what[0]) > 20
+    kept = entries(empty)
+    assert len(kept) == 2  # the scheduler, and the kernel's handlers
+    ran = ptxemu("run", "01_basics/saxpy", "--engine", "native", "--progress")
+    assert ran.returncode == 0 and ran.stderr == "", ran.stderr
+    assert entries(empty) == kept
+    assert ptxemu("cache", "warm", "01_basics/saxpy").stdout == "01_basics/saxpy  saxpy  all there\n"
+
+
+def test_a_cold_start_says_what_takes_its_time(empty: Path) -> None:
+    ran = ptxemu("run", "01_basics/saxpy", "--engine", "native", "--progress")
+    lines = ran.stderr.splitlines()
+    assert len(lines) == 2, ran.stderr
+    assert all(re.fullmatch(r"ptxemu: compiling \d+ handlers \(once, then they are kept\)", line) for line in lines)
+    assert ptxemu("run", "01_basics/saxpy", "--engine", "native").stderr == ""
+
+
+def test_warm_names_kernels_that_are_left_out(empty: Path, tmp_path: Path) -> None:
+    file = tmp_path / "two.ptx"
+    file.write_text(
+        ".version 9.0\n.target sm_90a\n.address_size 64\n.visible .entry good() { ret; }\n"
+        ".visible .entry bad() { wgmma.fence.sync.aligned; ret; }\n"
+    )
+    result = CliRunner().invoke(main, ["cache", "warm", str(file)])
+    assert result.exit_code == ExitCode.UNSUPPORTED, result.output
+    assert re.search(r"^\S+two.ptx  good  [1-9]\d* handlers compiled$", result.stdout, re.MULTILINE)
+    assert re.search(r"^\S+two.ptx  bad  left out: wgmma.fence.sync.aligned", result.stdout, re.MULTILINE)
+
+
+def test_warm_needs_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.VARIABLE, "off")
+    result = CliRunner().invoke(main, ["cache", "warm"])
+    assert result.exit_code == ExitCode.USAGE and "the cache is off" in result.output

@@ -15,8 +15,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,30 @@ LIMIT = 256 << 20  # bytes
 KEPT = 0.8  # of LIMIT, when the folder has grown beyond it
 NEW = ".new-"  # begins the name of a file that is being written
 NAME = 64  # characters of an entry's name
+Listener = Callable[[int], object]  # hears how many functions are being compiled, 0 when they are done
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Tell somebody of what is compiled meanwhile."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+@contextmanager
+def told(count: int) -> Iterator[None]:
+    """Functions are being compiled that no entry holds."""
+    for listener in _listeners:
+        listener(count)
+    try:
+        yield
+    finally:
+        for listener in _listeners:
+            listener(0)
 
 
 def folder() -> Path | None:

@@ -29,7 +29,7 @@ class Library:
         self._code: list[LoadedCode] = []
         self.runtime: dict[str, int] = {}
         key = cache.key_of(["runtime", self._target])
-        runtime = self._load(key, lambda: (list(FUNCTIONS), runtime_text()))
+        runtime = self._load(key, len(FUNCTIONS), lambda: (list(FUNCTIONS), runtime_text()))
         self.runtime = dict(zip(FUNCTIONS, runtime, strict=True))
         word, address = ctypes.c_int64, ctypes.c_void_p
         self.run_turn = ctypes.CFUNCTYPE(word, address, address, word, word)(self.runtime["run_turn_of"])
@@ -43,16 +43,18 @@ class Library:
         if not missing:
             return
         key = cache.key_of([self._target, *(repr(pair) for pair in missing)])
-        for pair, address in zip(missing, self._load(key, lambda: _texts(missing, self.features)), strict=True):
+        addresses = self._load(key, len(missing), lambda: _texts(missing, self.features))
+        for pair, address in zip(missing, addresses, strict=True):
             self._handlers[pair] = address or self.runtime["leave"]
 
-    def _load(self, key: str, make: Maker) -> list[int]:
-        """The addresses of a batch, 0 for a handler that has no native form."""
+    def _load(self, key: str, count: int, make: Maker) -> list[int]:
+        """The addresses of a batch of so many functions, 0 for a handler that has no native form."""
         entry = cache.load(key)
         if entry is None:
-            names, text = make()
-            entry = cache.Entry(names, compile_object(text, self.features))
-            cache.store(key, entry)
+            with cache.told(count):
+                names, text = make()
+                entry = cache.Entry(names, compile_object(text, self.features))
+                cache.store(key, entry)
         for name, address in self.runtime.items():  # the names are the process's: another library may have had them
             binding().add_symbol(name, address)
         code = LoadedCode(entry.code, self.features)
