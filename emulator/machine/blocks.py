@@ -3,7 +3,7 @@
     header    what the CTA is, which of its warps live, which of its barriers are in use
     barriers  sixteen, plain bytes (machine/cta.py)
     shared    its shared memory
-    warps     one after the other: context, header, rows, local stacks (machine/warp.py)
+    warps     one after the other: context, header, rows, local stacks, call stacks (machine/warp.py)
 
 A block is taken when a CTA's first warp begins, not when the CTA is placed on its SM, and given back when its last
 warp has ended; the block that was given back last is taken first, since it is in the cache.
@@ -79,6 +79,8 @@ class BlockLayout(NamedTuple):
     row_bytes: int
     local_at: int
     stack_bytes: int
+    calls_at: int
+    call_bytes: int
     size: int
 
     @staticmethod
@@ -89,10 +91,11 @@ class BlockLayout(NamedTuple):
         warps_at = shared_at + _rounded(shared_bytes) + GAP
         rows = _rounded(program.row_bytes + program.constant_bytes)
         local_at = local_offset(rows) + GAP
-        each = _rounded(local_at + WARP_SIZE * program.stack_bytes) + GAP
+        calls_at = _rounded(local_at + WARP_SIZE * program.stack_bytes) + GAP
+        each = _rounded(calls_at + WARP_SIZE * program.call_bytes) + GAP
         return BlockLayout(
             warps, barrier, shared_at, shared_bytes, warps_at, each, program.row_bytes, rows, local_at,
-            program.stack_bytes, warps_at + warps * each,
+            program.stack_bytes, calls_at, program.call_bytes, warps_at + warps * each,
         )  # fmt: skip
 
 

@@ -315,7 +315,7 @@ class Cta:
 
     def snapshot(self) -> list[tuple[Warp, Any, dict[Any, int]]]:
         """What stands beside the bytes: call stacks and meetings."""
-        return [(warp, warp.call_stack.copy(), dict(warp.rendezvous)) for warp in self.warps.made()]
+        return [(warp, warp.grown_calls(), dict(warp.rendezvous)) for warp in self.warps.made()]
 
     def restore(self, snapshot: list[tuple[Warp, Any, dict[Any, int]]]) -> None:
         """Bring back what stands beside the bytes; the record is what it was already."""
@@ -323,6 +323,8 @@ class Cta:
         if not self.has_begun:
             self._bytes, self._address, self.warps = None, 0, Warps(self)
         for warp in self.warps.made():
-            warp.call_stack, warp.rendezvous = np.zeros((WARP_SIZE, 0), np.uint8), {}
+            warp.bring_calls(None)
+            warp.rendezvous = {}
         for warp, call_stack, rendezvous in snapshot:
-            warp.call_stack, warp.rendezvous = call_stack.copy(), dict(rendezvous)
+            warp.bring_calls(call_stack)
+            warp.rendezvous = dict(rendezvous)

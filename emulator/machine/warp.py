@@ -10,9 +10,10 @@
        384   128  call_top      32 x u32   bytes on the lane's call stack
        512   128  stack_top     32 x u32   end of the lane's stack in use
        640    32  carry         32 x u8    CC.CF
-       672    32  masks          8 x u32   live, waiting, slice, run length, turn, ran, suspended
+       672    32  masks          8 x u32   live, waiting, slice, run length, turn, ran, suspended, grown
        704  64*n  rows          registers at the offsets of the program, then constants
                   local         32 stacks
+                  calls         32 call stacks
 
 These bytes are a part of the block of the warp's CTA (machine/blocks.py); a `Warp` is a view of them, made when
 somebody looks.  After every instruction the bytes are exact: both engines, the debugger and the cross-check look at
@@ -66,6 +67,7 @@ class Warp:
     happens.  slice, turn and ran belong to the rotation between lanes that went apart (engines/divergence.py).
     suspended: lanes that wait until the others of the run have had a turn, and then try once more (try_wait).
     rendezvous: lanes that wait for the other lanes of a member mask, by (opcode, mask).
+    call_stack: the call stacks of all lanes: those of the block, until one of them has to be larger (`grown`).
     """
 
     def __init__(self, cta: Cta, index: int, raw: npt.NDArray[np.uint8], layout: BlockLayout) -> None:
@@ -77,7 +79,8 @@ class Warp:
         self.state = raw[CONTEXT_BYTES : CONTEXT_BYTES + HEADER_BYTES + layout.row_bytes]
         self.local = raw[layout.local_at : layout.local_at + WARP_SIZE * layout.stack_bytes]
         self.context = raw[:CONTEXT_BYTES]
-        self.call_stack = np.zeros((WARP_SIZE, 0), dtype=np.uint8)
+        calls = raw[layout.calls_at : layout.calls_at + WARP_SIZE * layout.call_bytes]
+        self.call_stack = self._calls = calls.reshape(WARP_SIZE, layout.call_bytes)
         self._map_views()
         self.rendezvous: dict[tuple[str, int], int] = {}
 
@@ -189,6 +192,11 @@ class Warp:
         self._masks[6] = mask
 
     @property
+    def grown(self) -> int:
+        """Whether the call stacks have left the block: one had to be larger."""
+        return int(self._masks[7])
+
+    @property
     def runnable(self) -> int:
         """Lanes that can execute."""
         return self.live & ~self.waiting
@@ -239,6 +247,7 @@ class Warp:
             grown = np.zeros((WARP_SIZE, max(256, 2 * need)), dtype=np.uint8)
             grown[:, : self.call_stack.shape[1]] = self.call_stack
             self.call_stack = grown
+            self._masks[7] = 1
         stack = self.call_stack[lane]
         stack[top : top + len(saved)] = saved
         record = np.array([return_pc, int(self.frame[lane]), len(saved)], dtype=np.int32)
@@ -260,13 +269,25 @@ class Warp:
 
     def snapshot(self) -> tuple[Any, ...]:
         """Copies of all bytes."""
-        return self.state.copy(), self.local.copy(), self.call_stack.copy(), self.executed, dict(self.rendezvous)
+        calls = self._calls.copy(), self.grown_calls()
+        return self.state.copy(), self.local.copy(), calls, self.executed, dict(self.rendezvous)
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Bring back a snapshot."""
-        state, local, call_stack, self.executed, rendezvous = snapshot
+        state, local, (calls, grown), self.executed, rendezvous = snapshot
         self.rendezvous = dict(rendezvous)
         self.state[:] = state
         self.cta.note_live(self.index, self.live)
         self.local[:] = local
-        self.call_stack = call_stack.copy()
+        self._calls[:] = calls
+        self.bring_calls(grown)
+
+    def grown_calls(self) -> npt.NDArray[np.uint8] | None:
+        """A copy of the call stacks, if they have left the block."""
+        return self.call_stack.copy() if self.grown else None
+
+    def bring_calls(self, saved: npt.NDArray[np.uint8] | None) -> None:
+        """Have the call stacks of a copy, or those of the block if there is none."""
+        self.call_stack = self._calls
+        if saved is not None:
+            self.call_stack = saved.copy()

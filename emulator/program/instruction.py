@@ -122,6 +122,7 @@ class Program:
     """A kernel and every function it can reach, linked: one space of pcs, one of rows.
 
     joins: pcs where lanes that went apart can meet (branch targets and instructions after branches and waits).
+    call_bytes: of a lane's call stack; of a recursive program what it begins with.
     constant_bytes: what an engine needs behind the rows of a warp for its constants.  statics: global and const
     variables of blocks, by a name of their own.
     """
@@ -137,6 +138,7 @@ class Program:
     shared_bytes: int
     shared_align: int
     stack_bytes: int
+    call_bytes: int
     joins: frozenset[int]
     constant_bytes: int = 0
     statics: dict[str, Storage] = field(default_factory=dict)

@@ -25,6 +25,8 @@ from emulator.ptx_types import TYPES
 CODE_WINDOW = 0x6B00_0000_0000
 FUNCTION_STRIDE = 0x100
 RECURSION_STACK = 64 << 10
+RECURSION_CALLS = 8 << 10
+CALL_RECORD = 12  # bytes on a lane's call stack for a call
 
 
 def link(module: nodes.Module, name: str) -> Program:
@@ -81,6 +83,7 @@ class Linker:
             shared_bytes=self.shared_bytes,
             shared_align=self.shared_align,
             stack_bytes=self._stack_bytes(entry, graph, bool(recursive)),
+            call_bytes=self._call_bytes(entry, graph, bool(recursive)),
             joins=flow.join_points(self.instructions),
             statics=self.statics,
         )
@@ -90,6 +93,11 @@ class Linker:
         dynamic = any(i.variant.entry.mnemonic == "alloca" for i in self.instructions)
         deepest = sum(frames.values()) if recursive else flow.deepest_path(entry.name, graph, frames)
         return align_up(deepest, 16) + (RECURSION_STACK if recursive or dynamic else 0)
+
+    def _call_bytes(self, entry: FunctionInfo, graph: dict[str, set[str]], recursive: bool) -> int:
+        """A record for each call that can be open, which holds nothing else unless functions are recursive."""
+        calls = {name: CALL_RECORD for name in self.functions if name != entry.name}
+        return RECURSION_CALLS if recursive else flow.deepest_path(entry.name, graph, calls)
 
     # --- what binding asks ----------------------------------------------------------------------
 

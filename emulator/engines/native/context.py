@@ -52,6 +52,8 @@ class Context(Record):
     spins: i64  # turns without progress (parking.py), and
     patience: i64  # how many more than SPINS of them there have to be
     parked: u64  # a Parking, 0 for none
+    calls_at: u32  # bytes from the context to the call stack of lane 0
+    call_bytes: u32  # of a lane's call stack
 
 
 class Run(Record):
@@ -92,7 +94,7 @@ class Masks(Record):
     turn: u32
     ran: u32
     suspended: u32
-    unused: u32
+    grown: u32
 
 
 class Instruction(Record):

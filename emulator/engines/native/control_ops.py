@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.engines.native.context import offset_of
+from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.mbarriers import suspend_text
 from emulator.engines.native.meeting import VOTES, WAITS
 from emulator.engines.native.text import lane_type, vector
 from emulator.engines.native.warp_ops import WarpOps
 from emulator.isa.ops import PRED, U32, Value
 from emulator.machine.blocks import BARRIERS
+from emulator.machine.warp import HEADER_BYTES
 from emulator.ptx_types import WARP_SIZE
 
 
@@ -25,6 +26,35 @@ class ControlOps(WarpOps):
     def branch(self, lanes: Value, target: Any) -> None:
         """A transfer of all lanes of the group, of some of them, or of none."""
         self.control = "branch"
+
+    def branch_table(self, lanes: Value, index: Value, targets: Any) -> None:
+        """Each lane's pc from the table whose address is the record's last field: its length, then pcs."""
+        self._take("go_apart")
+        kind = vector("i32")
+        table = self.emit(f"load ptr, ptr {self.emit('getelementptr i8, ptr %ip, i64 56')}")
+        count = self.spread("i32", self.emit(f"load i32, ptr {table}"))
+        beyond = self.value(PRED, f"icmp uge {kind} {index.data}, {count}")
+        self.go_on_unless(self.any_lane((beyond & lanes).data))
+        first = self.emit(f"getelementptr i32, ptr {table}, i64 1")
+        wide = self.emit(f"zext {kind} {index.data} to {vector('i64')}")
+        places = self.emit(f"getelementptr i32, ptr {first}, {vector('i64')} {wide}")
+        arguments = [(vector("ptr"), places), ("i32", "4"), (vector("i1"), lanes.data), (kind, "zeroinitializer")]
+        pcs = self.intrinsic("llvm.masked.gather.v32i32.v32p0", kind, arguments)
+        at = self.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['pc'] - HEADER_BYTES}")
+        old = self.emit(f"load {kind}, ptr {at}, align 64")
+        new = self.emit(f"select {vector('i1')} {lanes.data}, {kind} {pcs}, {kind} {self._past(old)}")
+        self.lines.append(f"  store {kind} {new}, ptr {at}, align 64")
+
+    def _past(self, pcs: str) -> str:
+        """The pcs of a warp, where those of the group are behind the instruction."""
+        pc = self.emit(f"load i32, ptr {self.emit('getelementptr i8, ptr %ip, i64 40')}")
+        group = self.emit(f"bitcast i32 %mask to {vector('i1')}")
+        behind = self.spread("i32", self.emit(f"add i32 {pc}, 1"))
+        return self.emit(f"select {vector('i1')} {group}, {vector('i32')} {behind}, {vector('i32')} {pcs}")
+
+    def call(self, lanes: Value, target: Any) -> None:
+        """The executing lanes enter functions; the record's last field is the address of what the call copies."""
+        self._take("call_some")
 
     def exit(self, lanes: Value) -> None:
         """The executing lanes end."""

@@ -48,6 +48,8 @@ declare i32 @branch_split(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @arrive(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @exit_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @ret_some(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @call_some(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @go_apart(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i1 @lookup(ptr, ptr, i64)
 """
 
@@ -60,7 +62,8 @@ class Shape:
     "negated" (a predicate), "packed" (several make up one value), "elements" (a vector of values), "sink"; "address"
     (a register, and a constant in the record's last field), "second" (a register, and a constant among the offsets of
     rows), "constant" (the record's last field alone), "frame" (that field, counted from the lane's frame), "variable"
-    (the address of what lies there, as a value), "target" (a label).
+    (the address of what lies there, as a value), "target" (a label), "targets" (labels), "callee" (whom a call may
+    enter).
     """
 
     type: ScalarType
@@ -259,7 +262,7 @@ class HandlerText:
         return found != 0 if width == 1 else found
 
     def _source(self, shape: Shape, places: Sequence[str]) -> Any:
-        if shape.form == "target":
+        if shape.form in ("target", "targets", "callee"):
             return None
         if shape.form in ("address", "constant", "frame"):
             return self._address(shape, places)

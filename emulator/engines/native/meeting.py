@@ -238,11 +238,3 @@ def exit_some(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     if ctx.budget <= 0:
         return TURN_OVER
     return tail(dispatch, ip, regs, ctx, mask)
-
-
-@native
-def ret_some(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """The lanes that are taken return; from the kernel itself they end."""
-    if ip.target != 0:
-        return tail(leave, ip, regs, ctx, mask)
-    return tail(exit_some, ip, regs, ctx, mask)

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from emulator.engines.native.call_sites import CallSites
 from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, RESUME, HandlerKey, Shape, key_modifiers
 from emulator.engines.native.library import Library, Wanted
 from emulator.engines.native.recording import Recorded
-from emulator.isa.instructions.control_flow import ret
+from emulator.isa.instructions.control_flow import brx_idx, ret
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine.memory import WINDOWS, Bytes
 from emulator.program import Instruction, Program
 from emulator.program.operands import (
+    Callee,
     Elements,
+    FunctionAddress,
     Immediate,
     Memory,
     Operand,
@@ -31,6 +34,7 @@ from emulator.program.registers import ROW_ALIGN
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
 Bound = tuple[HandlerKey, list[int], int]  # of an instruction: (key, row offsets, last field)
+Constant = Immediate | Special | Symbol | FunctionAddress
 MEETING = ("bar", "barrier", "exit", "ret")  # mnemonics of instructions after which a barrier may complete
 EMPTY = (1 << 62, (1 << 62) + 512, 0, 0)  # an allocation that no address is in
 U64 = TYPES["u64"]
@@ -59,7 +63,7 @@ class ConstantRow:
     level: whether it is the same in a whole "grid", in a "cta", or differs by "warp".
     """
 
-    def __init__(self, place: Immediate | Special | Symbol, kind: ScalarType, offset: int) -> None:
+    def __init__(self, place: Constant, kind: ScalarType, offset: int) -> None:
         self.place = place
         self.type = kind
         self.offset = offset
@@ -80,8 +84,9 @@ class NativeProgram:
         self._side: list[np.ndarray] = []
         self._shapes: dict[Shape, Shape] = {}
         self._plain: dict[tuple[int, int], Shape] = {}  # by the identities of two types
-        self._handlers: dict[tuple[int, tuple[str, ...]], tuple[int, int, int, bool]] = {}
+        self._handlers: dict[tuple[int, tuple[str, ...]], tuple[int, int, int]] = {}
         self._keys: dict[tuple[int, tuple[int, ...]], HandlerKey] = {}  # by the identities of variant and shapes
+        self.sites = CallSites(program, self._constant)
         bound = self._bind_all()
         wanted: Wanted = {}
         seen: set[tuple[int, tuple[str, ...]]] = set()
@@ -124,8 +129,10 @@ class NativeProgram:
         """What an instruction needs; None if it has no native form."""
         offsets: list[int] = []
         variant = instruction.variant
-        last = [int(variant.entry.meaning is ret and instruction.function is not self.program.entry)]
+        last = [0]
         try:
+            if instruction.call is not None and not self.sites.is_known(instruction):
+                raise NoRecord
             results = tuple([None if o is None else self._known_shape(o, offsets, last) for o in instruction.results])
             sources = tuple([self._known_shape(o, offsets, last) for o in instruction.sources])
             if len(offsets) > INLINE_OPERANDS and any(isinstance(o.place, Memory) for o in instruction.sources):
@@ -164,6 +171,8 @@ class NativeProgram:
         if isinstance(place, Targets) and len(place.pcs) == 1:
             last[0] = place.pcs[0]
             return Shape(U64, (), "target")
+        if isinstance(place, (Targets, Callee)):
+            return Shape(U64, (), "targets" if isinstance(place, Targets) else "callee")
         if operand.negated:
             return self._negated(operand, offsets)
         if kind is None:
@@ -183,7 +192,7 @@ class NativeProgram:
             return Shape(kind, (_width(place.type),))
         if isinstance(place, Symbol) and place.storage.space == "frame":
             return self._variable(place, kind, last)
-        if isinstance(place, (Immediate, Special, Symbol)):
+        if isinstance(place, (Immediate, Special, Symbol, FunctionAddress)):
             offsets.append(self._constant(place, kind))
             return Shape(kind, (_width(kind),))
         raise NoRecord
@@ -237,7 +246,7 @@ class NativeProgram:
             return Shape(U64, (64,), "second")
         raise NoRecord
 
-    def _constant(self, place: Immediate | Special | Symbol, kind: ScalarType) -> int:
+    def _constant(self, place: Constant, kind: ScalarType) -> int:
         """The offset of the row that holds a constant."""
         if isinstance(place, Special) and SPECIAL_REGISTERS[place.name].volatile:
             raise NoRecord
@@ -283,17 +292,28 @@ class NativeProgram:
         if handlers is None:
             addresses = [library.address(key, mode) for mode in modes]
             resume = addresses.pop() if modes[-1] == RESUME else 0
-            is_target = any(shape.form == "target" for shape in key.sources)
-            handlers = self._handlers[known] = addresses[0], addresses[-1], resume, is_target
-        full_mode, part_mode, resume, is_target = handlers
+            handlers = self._handlers[known] = addresses[0], addresses[-1], resume
+        full_mode, part_mode, resume = handlers
         guard = 0 if instruction.guard is None else instruction.guard.offset
         memory = self._empty_address
         if len(offsets) > INLINE_OPERANDS:
             self._side.append(np.array(offsets, np.int32))
             memory, offsets = self._side[-1].ctypes.data, []
-        value = int(self.map[last]) if is_target else resume or last & (2**64 - 1)
+        value = resume or self._last_field(instruction, last)
         rows = (*offsets, 0, 0, 0, 0, 0, 0)[:INLINE_OPERANDS]
         LAYOUT.pack_into(self.records.data, at, full_mode, part_mode, *rows, instruction.pc, guard, memory, value)
+
+    def _last_field(self, instruction: Instruction, last: int) -> int:
+        """The record of a branch's target, the address of what a call or return needs, or the constant found before."""
+        if instruction.call is not None:
+            return self.sites.site(instruction)
+        if instruction.variant.entry.meaning is ret:
+            return 0 if instruction.function is self.program.entry else self.sites.routine(instruction.function)
+        lists = [operand.place.pcs for operand in instruction.sources if isinstance(operand.place, Targets)]
+        if instruction.variant.entry.meaning is brx_idx:
+            self._side.append(np.array([len(lists[0]), *lists[0]], np.int32))
+            return int(self._side[-1].ctypes.data)
+        return int(self.map[last]) if lists else last & (2**64 - 1)
 
     def forget_allocations(self) -> None:
         """Empty what memory instructions remember, after allocations have changed."""

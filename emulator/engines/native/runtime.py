@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from emulator.engines.native import cta_life, lanes, lanes_text, meeting, noting, parking, recording, scalar
+from emulator.engines.native import calls, cta_life, lanes, lanes_text, meeting, noting, parking, recording, scalar
 from emulator.engines.native.lanes_text import LEAVE
 
 FUNCTIONS = (
-    "leave", "branch_all", "branch_split", "join_full", "join_part", "arrive", "exit_some", "ret_some",
+    "leave", "branch_all", "branch_split", "join_full", "join_part",
+    "arrive", "exit_some", "ret_some", "call_some", "go_apart",
     "pause_here", "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
 )  # fmt: skip
-PARTS = (cta_life, lanes, meeting, noting, parking, recording)  # importing them declares their functions
+PARTS = (calls, cta_life, lanes, meeting, noting, parking, recording)  # importing them declares their functions
 ENTRIES = """
 define i64 @run_turn_of(i64 %regs, i64 %ctx, i64 %left, i64 %exact) {
   %status = call i64 @run_turn(i64 %regs, i64 %ctx, i64 %left, i64 %exact)

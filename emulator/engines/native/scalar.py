@@ -104,6 +104,11 @@ def copy(to: int, source: int, size: int) -> None:
     raise NotImplementedError
 
 
+def buffer(size: int) -> int:
+    """The address of so many bytes, a constant number, that are the function's own."""
+    raise NotImplementedError
+
+
 def tail(handler: Any, ip: Any, regs: int, ctx: Any, mask: int) -> int:
     """Jump to a handler: a native function of that form, or the address of one; `return` must stand before it."""
     raise NotImplementedError
@@ -144,6 +149,7 @@ class _Function:
         self.slots: dict[str, tuple[str, type[Record] | None]] = {}
         self.count = 0
         self.loops: list[tuple[str, str]] = []
+        self.buffers: list[str] = []
         self.is_handler = False
 
     def text(self) -> str:
@@ -155,7 +161,7 @@ class _Function:
             self._declare_parameter(name)
         self.block(self.node.body)
         self.lines.append("  unreachable" if self.hints["return"] is not type(None) else "  ret void")
-        slots = [f"  {slot} = alloca i64" for slot, _ in self.slots.values()]
+        slots = [*self.buffers, *(f"  {slot} = alloca i64" for slot, _ in self.slots.values())]
         head = f"define i32 @{self.name}{HANDLER_FORM}" if self.is_handler else self._head(names)
         return "\n".join([f"{head} #0 {{", *slots, *self.lines, "}", ""])
 
@@ -388,25 +394,30 @@ class _Function:
         raise self.fail(node)
 
     def _call_load64(self, address: str) -> str:
-        return self.emit(f"load i64, ptr {self.pointer(address)}, align 4")
+        return self.emit(f"load i64, ptr {self.pointer(address)}, align 1")
 
     def _call_store64(self, address: str, value: str) -> str:
-        self.lines.append(f"  store i64 {value}, ptr {self.pointer(address)}, align 4")
+        self.lines.append(f"  store i64 {value}, ptr {self.pointer(address)}, align 1")
         return "0"
 
     def _call_load32(self, address: str) -> str:
-        found = self.emit(f"load i32, ptr {self.pointer(address)}, align 4")
+        found = self.emit(f"load i32, ptr {self.pointer(address)}, align 1")
         return self.emit(f"zext i32 {found} to i64")
 
     def _call_store32(self, address: str, value: str) -> str:
         narrow = self.emit(f"trunc i64 {value} to i32")
-        self.lines.append(f"  store i32 {narrow}, ptr {self.pointer(address)}, align 4")
+        self.lines.append(f"  store i32 {narrow}, ptr {self.pointer(address)}, align 1")
         return "0"
 
     def _call_call(self, handler: str, ip: str, regs: str, ctx: str, mask: str) -> str:
         arguments = ", ".join(f"ptr noalias {self.pointer(at)}" for at in (ip, regs, ctx))
         narrow, target = self.emit(f"trunc i64 {mask} to i32"), self.pointer(handler)
         return self.emit(f"sext i32 {self.emit(f'call i32 {target}({arguments}, i32 {narrow})')} to i64")
+
+    def _call_buffer(self, size: str) -> str:
+        self.count += 1
+        self.buffers.append(f"  %b{self.count} = alloca [{size} x i8], align 16")
+        return self.emit(f"ptrtoint ptr %b{self.count} to i64")
 
     def _call_lowest(self, mask: str) -> str:
         return self.emit(f"call i64 @llvm.cttz.i64(i64 {mask}, i1 true)")

@@ -86,6 +86,7 @@ def _fill_context(engine: NativeEngine, warp: Warp, native: NativeProgram, index
     context = warp.context[: CONTEXT.itemsize].view(CONTEXT)
     context["shared_size"], context["shared_origin"] = grid.layout.shared_bytes, m.SHARED_BASE
     context["stack_bytes"] = warp.stack_bytes
+    context["calls_at"], context["call_bytes"] = grid.layout.calls_at, grid.layout.call_bytes
     context["params"], context["param_size"] = grid.parameters.ctypes.data, len(grid.parameters)
     context["globals"], context["map"] = engine.run_address, native.map.ctypes.data
     context["originals"] = native.originals.ctypes.data - native.records.ctypes.data

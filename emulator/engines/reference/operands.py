@@ -72,7 +72,7 @@ def _row(ops: ReferenceOps, place: Any, kind: ScalarType) -> Row:
     raise TypeError(f"cannot read {place!r}")
 
 
-def constant_row(ops: ReferenceOps, place: Immediate | Special | Symbol, kind: ScalarType) -> Row:
+def constant_row(ops: ReferenceOps, place: Immediate | Special | Symbol | FunctionAddress, kind: ScalarType) -> Row:
     """The row of a place that no instruction can change."""
     return _row(ops, place, kind)
 

@@ -145,6 +145,121 @@ def test_barriers_without_the_reference(name: str, monkeypatch: pytest.MonkeyPat
         assert list(run(BARRIERS[name], block=128, engine="native", schedule=schedule)) == list(expected)
 
 
+FUNCTIONS = """
+.func (.reg .u32 result) fib(.reg .u32 n)
+{
+    .reg .pred %p; .reg .u32 %a, %b, %m;
+    setp.lt.u32 %p, n, 2;
+    mov.u32 result, n;
+@%p ret;
+    sub.u32 %m, n, 1;
+    call (%a), fib, (%m);
+    sub.u32 %m, n, 2;
+    call (%b), fib, (%m);
+    add.u32 result, %a, %b;
+    ret;
+}
+.func (.param .b32 sum, .param .b64 wide) both(.param .b32 a, .param .align 8 .b8 s[24])
+{
+    .local .align 16 .b8 box[48];
+    .reg .u32 %a, %b; .reg .u64 %c;
+    ld.param.u32 %a, [a];
+    ld.param.u32 %b, [s+4];
+    ld.param.u64 %c, [s+16];
+    st.local.u32 [box+12], %b;
+    add.u32 %a, %a, %b;
+    st.param.b32 [sum], %a;
+    st.param.b64 [wide], %c;
+    ret.uni;
+}
+.func (.param .b32 r) twice(.param .b32 a)
+{
+    .reg .u32 %a; ld.param.u32 %a, [a]; add.u32 %a, %a, %a; st.param.b32 [r], %a; ret;
+}
+.func (.param .b32 r) square(.param .b32 a)
+{
+    .reg .u32 %a; ld.param.u32 %a, [a]; mul.lo.u32 %a, %a, %a; st.param.b32 [r], %a; ret;
+}
+"""
+CALLS = {
+    "recursion": "and.b32 %r0, %l, 7; call (%r1), fib, (%r0); st.global.u32 [%mine], %r1;",
+    "parameters in memory": """
+        { .param .b32 p; .param .align 8 .b8 q[24]; .param .b32 sum; .param .b64 wide;
+        st.param.b32 [p], %t; st.param.b32 [q+4], 7; cvt.u64.u32 %rd0, %l; st.param.b64 [q+16], %rd0;
+        setp.ne.u32 %p1, %l, 3;
+        st.param.b32 [sum], 5; st.param.b64 [wide], 1;
+        @%p1 call (sum, wide), both, (p, q);
+        ld.param.u32 %r1, [sum]; ld.param.b64 %rd1, [wide]; }
+        cvt.u32.u64 %r2, %rd1;
+        mad.lo.u32 %r1, %r2, 100, %r1;
+        st.global.u32 [%mine], %r1;
+    """,
+    "a constant argument": "call (%r1), fib, (9); st.global.u32 [%mine], %r1;",
+    "other functions in other lanes": """
+        mov.u64 %rd0, twice; mov.u64 %rd1, square;
+        and.b32 %r0, %l, 5; setp.eq.u32 %p0, %r0, 4;
+        selp.b64 %rd2, %rd0, %rd1, %p0;
+        PROTO: .callprototype (.param .b32 _) _ (.param .b32 _);
+        { .param .b32 p; .param .b32 q;
+        st.param.b32 [p], %t;
+        call (q), %rd2, (p), PROTO;
+        ld.param.b32 %r1, [q]; }
+        st.global.u32 [%mine], %r1;
+    """,
+    "a table of labels": """
+        TABLE: .branchtargets A, B, A, C;
+        mov.u32 %r2, 0;
+    AGAIN:
+        add.u32 %r0, %l, %r2; and.b32 %r0, %r0, 3;
+        setp.ge.u32 %p0, %l, 30;
+        mov.u32 %r1, 9;
+        @!%p0 brx.idx %r0, TABLE;
+        bra END;
+    A:  mov.u32 %r1, 1; bra END;
+    B:  mov.u32 %r1, 2; bra END;
+    C:  mov.u32 %r1, 3;
+    END:
+        mad.lo.u32 %r3, %r3, 10, %r1;
+        add.u32 %r2, %r2, 1; setp.lt.u32 %p1, %r2, 6;
+        @%p1 bra AGAIN;
+        st.global.u32 [%mine], %r3;
+    """,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_without_the_reference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls and returns of any kind, and branches by number."""
+    expected = run(CALLS[name], before=FUNCTIONS, block=96, engine="reference")
+    monkeypatch.setattr(NativeEngine, "step", lambda engine, warp: pytest.fail(f"left at {warp.pc}"))
+    assert any(expected)
+    for schedule in ("round_robin", "round_robin:5"):
+        found = run(CALLS[name], before=FUNCTIONS, block=96, engine="native", schedule=schedule)
+        assert list(found) == list(expected)
+
+
+DEEP = """
+.func (.reg .u32 result) depth(.reg .u32 n)
+{
+    .reg .pred %p; .reg .u32 %m;
+    mov.u32 result, 0;
+    setp.eq.u32 %p, n, 0;
+@%p ret;
+    sub.u32 %m, n, 1;
+    call (result), depth, (%m);
+    add.u32 result, result, 1;
+    ret;
+}
+"""
+
+
+def test_call_stacks_that_outgrow_the_block() -> None:
+    """Hundreds of levels need more than the block has for a lane; a few need no more, in the same launch."""
+    body = "and.b32 %r0, %w, 1; mul.lo.u32 %r0, %r0, 400; call (%r1), depth, (%r0); st.global.u32 [%mine], %r1;"
+    results = [run(body, before=DEEP, block=96, engine=name) for name in ("reference", "native")]
+    assert list(results[0]) == list(results[1]) == [0] * 32 + [400] * 32 + [0] * 32
+
+
 @pytest.mark.parametrize("lanes", [0, 6])
 @pytest.mark.parametrize("body", [LOCAL, ATOMICS], ids=["addresses of local variables", "float atomics"])
 def test_same_answers_without_the_reference(body: str, lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
