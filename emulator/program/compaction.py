@@ -118,7 +118,7 @@ def _scan(
                 makes.add(offset)
             if offset not in first:
                 first[offset], registers[offset] = pc, register
-            last[offset] = pc
+            last[offset] = pc + 1  # read or not, until then no other result of the instruction may have its row
     return needs, makes
 
 

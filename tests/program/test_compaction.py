@@ -46,6 +46,13 @@ def test_two_results_of_one_instruction_have_two_rows() -> None:
     assert rows["%r1"] != rows["%r2"]
 
 
+def test_a_result_that_nobody_reads_has_its_row_for_itself_too() -> None:
+    """It is the last mention of its register, and the other result the first of another one."""
+    body = "mov.u32 %r0, 1;\nmov.b64 %d0, {%r0, %r0};\nmov.b64 {%r1, %r0}, %d0;\nadd.u32 %r2, %r1, 1;"
+    rows = rows_of(body)
+    assert rows["%r1"] != rows["%r0"]
+
+
 def test_a_value_that_a_loop_brings_back_keeps_its_row_through_the_loop() -> None:
     body = """mov.u32 %r0, 0;
     mov.u32 %r1, 1;
