@@ -79,7 +79,7 @@ class AddressSpace:
         self.multicasts = Multicasts()
         self.stride, self._map = _reserve(devices)
         self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
-        self.dirty: Bytes = np.zeros(len(self.bytes) >> PAGE_SHIFT, dtype=np.uint8)
+        self.dirty: Bytes = np.frombuffer(mmap.mmap(-1, len(self.bytes) >> PAGE_SHIFT), dtype=np.uint8)
         self._views: dict[str, npt.NDArray[Any]] = {}
         self._bases: list[int] = []
         self._allocations: list[Allocation] = []
