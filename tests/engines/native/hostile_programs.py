@@ -22,7 +22,8 @@ from emulator.machine import blocks
 from emulator.machine import memory as m
 from emulator.machine.blocks import BlockLayout, Pool
 from emulator.machine.grid import Grid
-from tests.engines.native.random_instructions import MARGIN, REGIONS, Forms, Pools, Writer, kernel, module, registers
+from tests.engines.native.random_instructions import Forms, Pools, Writer, kernel, module
+from tests.engines.native.random_operands import MARGIN, REGIONS, registers
 from tests.engines.native.random_programs import HEAP, PRINTF
 
 PROGRAMS_A_POOL = 100

@@ -12,11 +12,12 @@ from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.engines.snapshots import Snapshot
 from emulator.errors import KernelFault
 from emulator.machine.warp import HEADER_BYTES
+from tests.engines.native.kernel_frame import RECORD
+from tests.engines.native.random_operands import MULTICAST
 from tests.engines.native.random_programs import RandomProgram
-from tests.engines.native.random_statements import RECORD
 
 HANG_AFTER = 4000
-MOST_INSTRUCTIONS = 60_000
+MULTIMEM = "multimem."
 
 
 @dataclass
@@ -66,16 +67,18 @@ class Run:
         registers: str = "virtual",
     ) -> None:
         self.program = program
+        self.engine = engine
         self.printed: list[str] = []
         self.fault = ""
         self.system = System(
+            devices=2 if MULTIMEM in program.text else 1,
             engine=engine,
             arch=program.arch,
             schedule=schedule,
             registers=registers,
             contract=program.contract,
             hang_after=HANG_AFTER,
-            max_instructions=MOST_INSTRUCTIONS,
+            max_instructions=program.most,
             output=self.printed.append,
         )
         self.system.runner.turns = []
@@ -83,6 +86,8 @@ class Run:
 
     def _launch(self, code: ObjectCode) -> None:
         program, device = self.program, self.system.device(0)
+        if MULTIMEM in program.text:
+            self.system.multicast(MULTICAST, np.uint8)
         given, out = device.array(program.input(), name="in"), device.zeros(RECORD * program.threads, np.uint8)
         config = LaunchConfig(program.grid, cluster=program.cluster, block=program.block, shmem_size=program.shared)
         for number, name in enumerate(program.kernels):

@@ -15,59 +15,43 @@ from emulator.errors import PtxError
 from emulator.isa.registry import Entry, Variant, entries
 from emulator.isa.signature import OperandPair, OperandSpec
 from emulator.isa.special_registers import SPECIAL_REGISTERS
+from emulator.machine.multicast import MULTICAST_WINDOW
 from emulator.parse import parse
 from emulator.program import link
 from emulator.ptx_types import TYPES, ScalarType, bits_type
+from tests.engines.native.random_operands import (
+    MARGIN,
+    MULTICAST,
+    OBJECTS,
+    REGIONS,
+    REGISTERS,
+    SELECTORS,
+    SPECIALS,
+    VECTORS,
+    declarations,
+    registers,
+    suited,
+)
 from tests.isa.examples import is_computed
 from tests.isa.operands import edges
 from tests.isa.test_every_variant import elements
 
 VERSION = "9.1"
-REGISTERS = {
-    "pred": 8, "b8": 2, "b16": 5, "u16": 1, "f16": 2, "b32": 8, "s32": 2, "f32": 3, "f16x2": 1, "b64": 6, "u64": 1,
-    "f64": 2, "b128": 2,
-}  # fmt: skip
-VECTORS = {"b32": "%v", "f32": "%w"}  # of four elements each
-SCRATCH = ".reg .v4 .b32 %v; .reg .v4 .f32 %w; .reg .b32 %x<5>; .reg .b64 %y<5>; .reg .pred %g<2>; .reg .b32 %m, %fuel;"
 # Control, barriers and stacks are written by random_programs; traps would end every program.
 WRITTEN = {
     "bra", "brx", "call", "ret", "exit", "bar", "barrier", "trap", "brkpt", "alloca", "stackrestore", "nanosleep",
 }  # fmt: skip
-SPECIALS = (
-    "tid", "ntid", "laneid", "warpid", "nwarpid", "ctaid", "nctaid", "smid", "nsmid", "gridid", "clusterid",
-    "nclusterid", "cluster_ctaid", "cluster_nctaid", "cluster_ctarank", "cluster_nctarank", "lanemask_eq",
-    "lanemask_le", "lanemask_lt", "lanemask_ge", "lanemask_gt", "clock", "clock_hi", "clock64", "globaltimer",
-    "globaltimer_lo", "globaltimer_hi", "total_smem_size", "dynamic_smem_size", "aggr_smem_size", "envreg1",
-)  # fmt: skip
-WEIGHTS = {"ld": 6.0, "st": 9.0, "fence": 0.2, "membar": 0.2, "pmevent": 0.2, "prefetch": 0.3}
+WEIGHTS = {
+    "ld": 6.0,
+    "st": 9.0,
+    "fence": 0.2,
+    "membar": 0.2,
+    "pmevent": 0.2,
+    "prefetch": 0.3,
+    "multimem": 0.15,
+    "mbarrier": 0.3,
+}
 VIDEO = "9.7.18"
-SELECTORS = ("b0", "b1", "b2", "b3", "h0", "h1", "h10", "h32", "b10", "b3210", "b7654", "b4321")
-REGIONS = {"global": ("gl", 1024), "shared": ("sh", 1024), "const": ("co", 128), "local": ("lo", 128),
-           "param": ("par", 32)}  # fmt: skip
-MARGIN = 128  # of every region, on both sides
-
-
-def declarations() -> str:
-    """The registers of a function."""
-    names = [f".reg .{kind} %{kind}_<{count}>;" for kind, count in REGISTERS.items()]
-    return " ".join([*names, SCRATCH])
-
-
-def registers(kind: str) -> list[str]:
-    """The registers of a declared type."""
-    elements = [f"{VECTORS[kind]}.{letter}" for letter in "xyzw"] if kind in VECTORS else []
-    return [f"%{kind}_{n}" for n in range(REGISTERS[kind])] + elements
-
-
-def fits(have: ScalarType, want: ScalarType, relaxed: bool) -> bool:
-    """Whether a register may be an operand of a type (manual, 9.4.1)."""
-    if "pred" in (have.name, want.name):
-        return have is want
-    if have.width != want.width and not (relaxed and have.width > want.width):
-        return False
-    if have.kind == "v":
-        return want.kind == "b" or want is have
-    return have is want or "b" in (have.kind, want.kind) or (have.is_integer and want.is_integer)
 
 
 # --- pools of forms ------------------------------------------------------------------------------
@@ -83,8 +67,7 @@ def drawable() -> tuple[list[Entry], list[Entry]]:
 
 
 def _is_written(entry: Entry) -> bool:
-    line = entry.signature.line  # those that need an object, which random addresses do not lead to
-    return entry.mnemonic in WRITTEN or any(word in line for word in ("tensormap", "multimem", "mbar"))
+    return entry.mnemonic in WRITTEN
 
 
 def draw(entry: Entry, choice: random.Random) -> Variant | None:
@@ -147,11 +130,12 @@ class Pools:
 def module(functions: Iterable[str], target: str, before: str = "") -> str:
     """A module with the regions that addresses point into."""
     sizes = {space: size + 2 * MARGIN for space, (_, size) in REGIONS.items()}
-    values = ", ".join(str(n * 37 & 0xFF) for n in range(sizes["const"]))
+    values = ", ".join(str(n * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) for n in range(sizes["const"] // 8))
     return (
         f".version {VERSION}\n.target {target}\n.address_size 64\n"
         f".global .align 128 .b8 gl[{sizes['global']}];\n.shared .align 16 .b8 sh[{sizes['shared']}];\n"
-        f".const .align 16 .b8 co[{sizes['const']}] = {{{values}}};\n{before}" + "\n".join(functions)
+        f".shared .align 8 .b8 {OBJECTS[0]}[{OBJECTS[1]}];\n"
+        f".const .align 16 .b64 co[{sizes['const'] // 8}] = {{{values}}};\n{before}" + "\n".join(functions)
     )
 
 
@@ -199,10 +183,7 @@ class Writer:
     def register(self, kind: ScalarType | str, *, relaxed: bool = False) -> str:
         """A register for an operand of a type."""
         want = TYPES[kind] if isinstance(kind, str) else kind
-        if want.width < 8 and want.kind != "p":
-            want = TYPES["b8"]
-        suited = [name for name in REGISTERS if fits(TYPES[name], want, relaxed and self.chance(0.3))]
-        return self.choice.choice([one for name in suited for one in registers(name)])
+        return self.choice.choice(suited(want, relaxed and self.chance(0.3)))
 
     def constant(self, kind: ScalarType) -> str:
         """A literal of a type."""
@@ -227,6 +208,10 @@ class Writer:
         assert kind is not None, f"{variant.opcode}: {spec.name}"
         if spec.name == variant.entry.sync:
             return self.members()
+        if "discard" in spec.flags:
+            return "_"
+        if variant.entry.mnemonic == "mbarrier" and spec.name in ("count", "txCount", "phaseParity"):
+            return str(self.choice.choice([0, 1, 1] if spec.name == "phaseParity" else [1, 1, 1, 2, 16, 32, 64]))
         if spec.flags & {"immediate", "static"}:
             return self._limited(variant, spec)
         count = elements(variant, spec)
@@ -321,6 +306,10 @@ class Writer:
             return self.operand(variant, spec)
         space, size = _space(variant, spec), _access_bytes(variant)
         word = variant.entry.mnemonic
+        if spec.name == "mbar" or "mbarrier" in variant.opcode:
+            return self.object(space, place)
+        if word == "multimem":
+            return self.multimem(size, place)
         return self.address(space, size, private=word not in ("atom", "red"), read=word == "ld", place=place)
 
     # --- addresses -------------------------------------------------------------------------------
@@ -351,7 +340,23 @@ class Writer:
             self.emit(f"cvt.u64.u32 {address}, {index};", f"add.u64 {address}, {base}, {address};")
         if own == "shared" and self.cluster > 1 and self.chance(0.3):
             return f"[{address}+{MARGIN}]"
-        return f"[{address}+{MARGIN + size * self.choice.randrange(-2, 3)}]"
+        reach = min(2, MARGIN // size)
+        return f"[{address}+{MARGIN + size * self.choice.randrange(-reach, reach + 1)}]"
+
+    def object(self, space: str, place: int) -> str:
+        """`[...]` of an mbarrier object."""
+        symbol, size = OBJECTS
+        offset = self.choice.randrange(0, size, 8)
+        if space != "generic" and self.chance(0.5):
+            return f"[{symbol}+{offset}]"
+        self.emit(f"mov.u64 %y{place}, {symbol};", *[f"cvta.shared.u64 %y{place}, %y{place};"] * (space == "generic"))
+        return f"[%y{place}+{offset}]"
+
+    def multimem(self, size: int, place: int) -> str:
+        """`[...]` of a multimem access."""
+        index = self._index(MULTICAST, size)
+        self.emit(f"cvt.u64.u32 %y{place}, {index};", f"add.u64 %y{place}, %y{place}, {MULTICAST_WINDOW};")
+        return f"[%y{place}]"
 
     def _base(self, own: str, symbol: str, *, narrow: bool, generic: bool) -> str:
         if narrow:
@@ -388,8 +393,8 @@ def _space(variant: Variant, spec: OperandSpec) -> str:
 def _access_bytes(variant: Variant) -> int:
     """The bytes of an access, or a multiple of them where the form does not say."""
     kind, vec = variant.get("type"), variant.get("vec")
-    if variant.entry.mnemonic == "discard":
+    if variant.entry.mnemonic == "discard" or "tensormap" in variant.opcode:
         return 128
-    if variant.entry.mnemonic not in ("ld", "ldu", "st", "atom", "red") or not isinstance(kind, ScalarType):
+    if variant.entry.mnemonic not in ("ld", "ldu", "st", "atom", "red", "multimem") or not isinstance(kind, ScalarType):
         return 16
     return kind.bytes * (int(vec[1:]) if vec else 1)

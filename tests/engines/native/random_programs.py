@@ -1,7 +1,7 @@
 """Random PTX programs by a seed: divergence, calls, barriers, warp operations, memory and atomics around random forms.
 
 A program that hangs or faults is a program too, as long as it does so at the same instruction on both engines.  At
-its end every thread stores all its registers.
+its end every thread stores all its registers, or waits for ever with them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.ptx_types import TYPES
-from tests.engines.native.random_instructions import (
-    MARGIN,
-    REGIONS,
-    Forms,
-    Pools,
-    Writer,
-    declarations,
-    kernel,
-    module,
-)
-from tests.engines.native.random_statements import DYNAMIC, RECORD, Body
+from tests.engines.native.kernel_frame import RECORD
+from tests.engines.native.random_instructions import Forms, Pools, Writer, kernel, module
+from tests.engines.native.random_operands import MARGIN, OBJECTS, REGIONS, declarations
+from tests.engines.native.random_statements import DYNAMIC, Body
 from tests.isa.operands import one
 
+LARGE = 0.04  # the share of programs that are about six times as long as others
 POOL_SIZE = (45, 36)
-PROGRAMS_A_POOL = 150
+PROGRAMS_A_POOL = 1000
+SMALL_SHAPES = (1, 31, 32, 32, 32, 33, 64, (5, 7))
 SHAPES = (1, 31, 32, 33, 64, 96, (8, 4), (5, 7), (16, 2, 2), (3, 3, 3))
 SIGNATURE = ".param .b32 a, .param .b64 b, .param .align 16 .b8 c[16]"
 PRINTF = ".extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 a);\n"
@@ -49,6 +44,7 @@ class RandomProgram:
     shared: int
     kernels: tuple[str, ...]
     contract: str
+    most: int  # instructions after which a run is stopped
 
     @property
     def threads(self) -> int:
@@ -83,20 +79,25 @@ def program(seed: int) -> RandomProgram:
     pool = seed // PROGRAMS_A_POOL
     target = "sm_100a" if pool % 4 == 3 else "sm_90a"
     pools = Pools(forms(pool, target))
+    large = choice.random() < LARGE
     cluster = 2 if choice.random() < 0.1 else None
-    block = choice.choice(SHAPES)
+    block = choice.choice(SHAPES if large else SMALL_SHAPES)
     functions = _functions(choice, pools)
     known = list(functions)
     kernels = choice.choice([("k",), ("k",), ("k",), ("k",), ("k", "k"), ("k", "m")])
+    halts = choice.random() < 0.5
     for name in sorted(set(kernels)):
-        body = Body(Writer(choice, pools, cluster=cluster or 1), known, block)
-        body.whole()
+        size = choice.choice((8, 12, 16, 30) if large else (3, 4, 6))
+        body = Body(Writer(choice, pools, cluster=cluster or 1), known, block, size)
+        body.whole(halts=halts, objects_used=any(OBJECTS[0] in text for text in functions.values()))
         functions[f"{name} kernel"] = kernel(name, body.writer.lines)
     before = PRINTF + HEAP + FORMAT + ".extern .shared .align 16 .b8 dyn[];\n.shared .u32 flags[256];\n"
     text = module(functions.values(), target, before)
-    grid = choice.choice([1, 1, 2, 3])
+    grid = choice.choice([1, 1, 2, 3] if large else [1, 1, 1, 2])
     contract = choice.choice(["ptx", "ptx", "ptx", "ptxas"])
-    return RandomProgram(seed, text, target, grid, block, cluster, DYNAMIC, kernels, contract)
+    return RandomProgram(
+        seed, text, target, grid, block, cluster, DYNAMIC, kernels, contract, 15_000 if large else 2500
+    )
 
 
 # --- functions -----------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def _functions(choice: random.Random, pools: Pools) -> dict[str, str]:
 
 
 def _function_of_registers(choice: random.Random, pools: Pools) -> str:
-    body = Body(Writer(choice, pools, in_kernel=False, mask=None), [], 0)
+    body = Body(Writer(choice, pools, in_kernel=False, mask=None), [], 0, 4)
     for _ in range(choice.randrange(1, 4)):
         body.compute("lane")
     body.writer.emit(f"add.u32 q, p, {body.writer.register('u32')};", "cvt.u32.u64 %x0, s;", "xor.b32 q, q, %x0;")
@@ -130,7 +131,7 @@ def _function_of_registers(choice: random.Random, pools: Pools) -> str:
 
 
 def _function(name: str, known: list[str], choice: random.Random, pools: Pools, *, recursive: bool) -> str:
-    body = Body(Writer(choice, pools, in_kernel=False, mask=None), known, 0)
+    body = Body(Writer(choice, pools, in_kernel=False, mask=None), known, 0, choice.choice((3, 6, 9)))
     writer = body.writer
     writer.emit("ld.param.b32 %b32_0, [a];", "ld.param.b64 %b64_0, [b];", "mov.u32 %fuel, 6;")
     if recursive:

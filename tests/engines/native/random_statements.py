@@ -5,41 +5,48 @@ Loops end, barriers are reached by all warps and member masks name lanes that co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
-from emulator.ptx_types import TYPES
-from tests.engines.native.random_instructions import REGISTERS, Writer, registers
+from tests.engines.native.kernel_frame import epilogue, objects, prologue
+from tests.engines.native.random_instructions import Writer
+from tests.engines.native.random_operands import OBJECTS
 
-STATEMENTS = (8, 12, 16, 30)
 DYNAMIC = 256
-RECORD = 512  # bytes that a thread loads and stores
 
 
 class Body:
     """Writes the statements of a function.
 
     level: "cta" where all warps of a CTA come together, "warp" where all lanes of a warp do, "lane" elsewhere.
+    size: how many statements there may be.
     """
 
-    def __init__(self, writer: Writer, functions: list[str], block: int | tuple[int, ...]) -> None:
+    def __init__(self, writer: Writer, functions: list[str], block: int | tuple[int, ...], size: int) -> None:
         self.writer = writer
         self.choice = writer.choice
         self.functions = functions
-        sizes = block if isinstance(block, tuple) else (block,)
-        self.warps = -(-int(np.prod(sizes)) // 32)
-        self.left = self.choice.choice(STATEMENTS)
+        self.block = block if isinstance(block, tuple) else (block,)
+        self.warps = -(-int(np.prod(self.block)) // 32)
+        self.left = size
         self.loops = 0
         self.spins = 0
 
-    def whole(self) -> None:
-        """A kernel's body: load all registers, do things, store all registers."""
+    def whole(self, *, halts: bool, objects_used: bool) -> None:
+        """A kernel's body: load registers, do things, then store the registers or wait for ever with them."""
         writer = self.writer
-        writer.emit(*_prologue())
-        self.statements(self.choice.randrange(6, 16), level="cta")
-        writer.emit(*_epilogue())
+        self.statements(self.left, level="cta")
+        text = "\n".join(writer.lines)
+        used = set(re.findall(r"%\w+", text))
+        first = list(prologue(self.block, used))
+        if objects_used or OBJECTS[0] in text:
+            threads = int(np.prod(self.block))
+            first += objects([self.choice.choice([1, 2, 32, threads, threads, 2 * threads]) for _ in range(4)])
+        writer.lines[:0] = first
+        writer.emit(*["bar.sync 15, 1024;"] if halts else epilogue(used))
 
     def statements(self, count: int, level: str) -> None:
         """Statements, as many as the program has left."""
@@ -110,13 +117,14 @@ class Body:
         self.writer.emit(f"nanosleep.u32 {self.writer.register('u32')};")
 
     def print(self, level: str) -> None:
-        """A line with two numbers."""
+        """A line with two numbers, from a few lanes."""
         writer, one, other = self.writer, self.writer.register("u32"), self.writer.register("u32")
         writer.emit(f"st.local.v2.b32 [lo+8], {{{one}, {other}}};", "mov.u64 %y0, format;", "mov.u64 %y1, lo;")
         writer.emit("cvta.local.u64 %y1, %y1;", "add.u64 %y1, %y1, 8;")
         writer.emit("{ .param .b64 p0; .param .b64 p1; .param .b32 q;")
         writer.emit("st.param.b64 [p0], %y0;", "st.param.b64 [p1], %y1;")
-        writer.emit("call (q), vprintf, (p0, p1);", f"ld.param.b32 {one}, [q]; }}")
+        writer.emit("mov.u32 %x3, %laneid;", f"setp.lt.u32 %g0, %x3, {self.choice.choice([1, 2, 3, 32])};")
+        writer.emit("@%g0 call (q), vprintf, (p0, p1);", f"ld.param.b32 {one}, [q]; }}")
 
     def heap(self, level: str) -> None:
         """Memory of each lane's own, given back or not; sometimes used after that."""
@@ -309,7 +317,7 @@ class Body:
 
     def barrier(self, level: str) -> None:
         """A barrier of the CTA, in one of its forms."""
-        writer, number = self.writer, self.choice.randrange(16)
+        writer, number = self.writer, self.choice.randrange(15)
         count = self.choice.choice(["", f", {32 * self.warps}"])
         word = self.choice.choice(["bar", "barrier", "barrier.cta", "bar.cta"])
         aligned = ".aligned" if word.startswith("barrier") and self.choice.random() < 0.5 else ""
@@ -348,51 +356,3 @@ class Body:
         writer.emit("setp.eq.u32 %g0, %x3, 0;", f"{top}:", f"@!%g0 ld.volatile.shared.u32 %x1, [%x2+{slot - 4}];")
         writer.emit("@%g0 mov.u32 %x1, 1;", "setp.eq.u32 %g1, %x1, 0;", f"@%g1 bra {top};")
         writer.emit("mov.u32 %x1, 1;", f"st.shared.u32 [%x2+{slot}], %x1;")
-
-
-# --- the first and the last instructions of a kernel -------------------------------------------------
-
-
-def _prologue() -> Iterator[str]:
-    """The thread's number in %x2, its record's address in %y0, all registers loaded from four records of numbers."""
-    yield from ("mov.u32 %fuel, 12;", *_thread_number(), "ld.param.u64 %y0, [in];")
-    yield from ("mul.lo.u32 %x3, %x2, 24;", f"and.b32 %x3, %x3, {3 * RECORD - 8};", "cvt.u64.u32 %y1, %x3;")
-    yield "add.u64 %y0, %y0, %y1;"
-    at = 0
-    for kind in REGISTERS:
-        for name in registers(kind):
-            if kind == "pred":
-                yield f"ld.global.u8 %x0, [%y0+{at}];"
-                yield f"and.b32 %x0, %x0, 1; setp.ne.u32 {name}, %x0, 0;"
-            elif kind == "b128":
-                yield f"ld.global.b64 %y2, [%y0+{at}]; ld.global.b64 %y3, [%y0+{at + 16}];"
-                yield f"mov.b128 {name}, {{%y2, %y3}};"
-            else:
-                at = -(-at // TYPES[kind].bytes) * TYPES[kind].bytes
-                yield f"ld.global.b{TYPES[kind].width} {name}, [%y0+{at}];"
-            at += max(1, TYPES[kind].bytes) if kind != "b128" else 8
-
-
-def _thread_number() -> Iterator[str]:
-    """The linear number of the thread in the grid, in %x2."""
-    yield "mov.u32 %x0, %tid.z; mov.u32 %x1, %ntid.y; mov.u32 %x2, %tid.y; mad.lo.u32 %x2, %x0, %x1, %x2;"
-    yield "mov.u32 %x1, %ntid.x; mov.u32 %x0, %tid.x; mad.lo.u32 %x2, %x2, %x1, %x0;"
-    yield "mov.u32 %x0, %ntid.y; mul.lo.u32 %x1, %x1, %x0; mov.u32 %x0, %ntid.z; mul.lo.u32 %x1, %x1, %x0;"
-    yield "mov.u32 %x0, %ctaid.x; mad.lo.u32 %x2, %x0, %x1, %x2;"
-
-
-def _epilogue() -> Iterator[str]:
-    """Every register and the carry bit to the thread's record."""
-    yield from ("addc.u32 %m, 0, 0;", *_thread_number(), "ld.param.u64 %y0, [out];")
-    yield from (f"mul.wide.u32 %y1, %x2, {RECORD};", "add.u64 %y0, %y0, %y1;", "st.global.u32 [%y0], %m;")
-    at = 8
-    for kind in REGISTERS:
-        size = 4 if kind == "pred" else TYPES[kind].bytes
-        for name in registers(kind):
-            at = -(-at // size) * size
-            if kind == "pred":
-                yield f"selp.u32 %x0, 1, 0, {name}; st.global.u32 [%y0+{at}], %x0;"
-            else:
-                yield f"st.global.b{TYPES[kind].width} [%y0+{at}], {name};"
-            at += size
-    assert at <= RECORD
