@@ -20,11 +20,11 @@ Data flows downwards, and nothing prints below the console:
     patterns.py       32 values -> `0x40 + 4*lane`
     timeline.py       the history: snapshots, deeds of the user, seek     turn_index.py  which warp ran when
     lifetimes.py      when a warp stood still, as snapshots show
-    motor.py          the one place that asks the engines: run until a time, a place, a fault
-    native_places.py  the native engine that stops at places
+    motor.py          the one place that asks the engines: run until a time, a place, a trap, a fault
+    native_places.py  the native engine that stops at places and traps
 
     targets.py        what one watches, asks about or sets: a register in some lanes, bytes with an owner
-    watches.py        watchpoints     catches.py  catches     glances.py  the last change, in one run at full speed
+    watches.py        watchpoints     catches.py  catches     traps.py  which instructions may access what is watched
     recording.py      a stretch of the history once more, as records; every search in the past reads them
     causes.py         the last writer and its inputs     inputs.py  writers.py  far_writes.py  writes.py (history)
     inactive.py       why a lane does not execute     accesses.py  banks and sectors of an access
@@ -33,7 +33,7 @@ Data flows downwards, and nothing prints below the console:
 Where something new goes:
     a command         a function with @command in a file of commands/ (a new topic is named in commands/__init__.py)
     a pane            a function (session, ...) -> list of lines in a file of panes/; colours by `paint`
-    a stop            a Check of session.py, as in watches.py: asked after every instruction, or after whole turns
+    a stop            a Check of session.py, as in watches.py: asked at every instruction, or only at its traps
     a change          a Deed of timeline.py: it is replayed, and what happened after it before is forgotten
 
 Time is the number of executed warp instructions.  What has happened stays: going back and forward again follows

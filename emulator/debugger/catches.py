@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.debugger.lines import clip
-from emulator.debugger.motor import Standing
+from emulator.debugger.motor import Standing, Trap
 from emulator.debugger.values import Row, dtype_of, row_of
 from emulator.debugger.writers import registers_in
 from emulator.errors import KernelFault
@@ -51,18 +51,13 @@ class Catch:
     def rest(self) -> None:
         """Nothing to do."""
 
-    def passes(self, warp: Warp) -> bool:
-        """Faults stop whole turns by themselves; anything else is seen instruction by instruction."""
-        return self.kind in FAULTS
-
     @property
-    def by_turns(self) -> bool:
-        """Whether turns of every warp may run."""
-        return self.kind in FAULTS
+    def traps(self) -> tuple[Trap, ...] | None:
+        """Faults stop by themselves; anything else is seen instruction by instruction."""
+        return () if self.kind in FAULTS else None
 
-    def differs(self) -> bool:
-        """Never, after a whole turn."""
-        return False
+    def before(self, standing: Standing) -> None:
+        """Nothing has to be remembered."""
 
     def catches(self, fault: KernelFault) -> bool:
         """Whether a fault is of the kind."""

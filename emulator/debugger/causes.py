@@ -20,31 +20,26 @@ from emulator.debugger.writers import MOST_LOOKED_AT, access_hits, program_of, r
 from emulator.engines.schedule import WarpKey
 from emulator.program import Instruction
 
-NEAR_REGISTER = 2_000  # instructions that are executed again one by one, where the places of writers give the same
+NEAR = 2_000  # instructions that are executed again one by one, where the native engine finds the same farther back
 
 
 @dataclass(frozen=True)
 class Write:
-    """A write: by an instruction of a lane, or by the user (change).  exact: no later one was passed over."""
+    """A write: by an instruction of a lane, or by the user (change)."""
 
     time: int
     key: WarpKey
     pc: int
     lane: int
     change: Change | None = None
-    exact: bool = True
 
 
 def last_write(past: Past, target: Target, before: int) -> Write | None:
     """The last write to a target before a time, which `past` reaches up to; None if there is none."""
     session = past.session
     change = max(changes_of(session, target, before), key=lambda change: change.time, default=None)
-    near = (
-        NEAR_REGISTER
-        if isinstance(target, RegisterTarget) and session.runner.engine.name == "native"
-        else MOST_LOOKED_AT
-    )
-    for instructions, accesses in past.stretches(near):
+    native = session.runner.engine.name == "native"
+    for instructions, accesses in past.stretches(NEAR if native else MOST_LOOKED_AT):
         found = _last_in(session, target, before, instructions, accesses)
         if found is not None and (change is None or change.time <= found.time):
             return found
@@ -65,7 +60,7 @@ def _far(past: Past, target: Target, before: int) -> Write | None:
         return None
     pcs = frozenset(writers_of(program).get(target.register.offset, ())) if isinstance(target, RegisterTarget) else None
     found = far_write(session, target, min(past.begin, before), {program: pcs} if pcs is not None else {})
-    return Write(found.time, found.key, found.pc, found.lane, None, found.exact) if found is not None else None
+    return Write(found.time, found.key, found.pc, found.lane) if found is not None else None
 
 
 def _last_in(session: Session, target: Target, before: int, instructions: Records, accesses: Records) -> Write | None:

@@ -39,8 +39,7 @@ class Change:
         if raw is None:
             return None
         raw[self.mask] = self.data[self.mask]
-        if watcher.glance is not None:
-            watcher.glance.begin()
+        watcher.begin()
         if isinstance(self.target, MemoryTarget) and self.target.space == "global":
             first = self.target.low - DEVICE_BASE
             last = first + len(raw) - 1

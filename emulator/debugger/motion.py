@@ -12,8 +12,7 @@ from functools import lru_cache
 
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.focus import Focus, first_focus
-from emulator.debugger.glances import last_change
-from emulator.debugger.motor import Halted, Places, Watcher, standing_of
+from emulator.debugger.motor import Halted, Places, standing_of
 from emulator.debugger.places import Place
 from emulator.debugger.session import Session
 from emulator.debugger.stops import Stop
@@ -311,24 +310,12 @@ def _was(session: Session, when: int) -> bool:
 def reverse_continue(session: Session) -> Stop:
     """To the last time before now at which a breakpoint or a watchpoint stopped, or would have."""
     session.mark()
-    found = _last_stop(session)
+    found = session.timeline.last_stop(lambda: session.watcher()._replace(accept=session.covers))
     if found is None:
         session.timeline.seek(0)
         _keep_focus(session)
         return session.arrive("history", REACHED, "the beginning of the run")
     return session.arrive("step", found)
-
-
-def _last_stop(session: Session) -> Halted | None:
-    timeline = session.timeline
-    checks = [check for check in session.checks.values() if check.enabled]
-    if checks and all(check.by_turns for check in checks) and not timeline.deeds and not session.watcher().places:
-        return last_change(timeline, session.watcher)
-    return timeline.last_stop(lambda: _recording(session))
-
-
-def _recording(session: Session) -> Watcher:
-    return session.watcher()._replace(accept=session.covers)
 
 
 def seek(session: Session, time: int | None) -> Stop:

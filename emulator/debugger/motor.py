@@ -7,11 +7,11 @@ the warps is the same either way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.engines.divergence import next_group
 from emulator.engines.run import Runner
@@ -50,64 +50,55 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Halted:
-    """Why the machine does not run.  why: "time", "pause", "place", "watch", "fault", "end", "interrupted", "turn".
-
-    "turn": in the turn that began at `since` something happened that is watched.
-    """
+    """Why the machine does not run.  why: "time", "pause", "place", "watch", "fault", "end", "interrupted"."""
 
     why: str
     standing: Standing | None = None
     fault: KernelFault | None = None
-    since: int = 0
 
 
-class Glance:
-    """Checks that can be asked after a whole turn of a warp whether to look at it instruction by instruction."""
+class Reach(NamedTuple):
+    """Bytes [low, low + size) of the addresses under a mask, in accesses of some kinds (r, w, a)."""
 
-    def __init__(self, checks: Sequence[Glanced]) -> None:
-        self._checks = checks
-
-    def begin(self) -> None:
-        """Remember how things are."""
-        for check in self._checks:
-            check.begin()
-
-    def passes(self, warp: Warp) -> bool:
-        """Whether a whole turn of a warp may run."""
-        return all(check.passes(warp) for check in self._checks)
-
-    def differs(self) -> bool:
-        """Whether things are not as they were."""
-        return any(check.differs() for check in self._checks)
+    mask: int
+    low: int
+    size: int
+    kinds: str
 
 
-class Glanced(Protocol):
-    """What a Glance asks."""
+class Trap(NamedTuple):
+    """After which instructions a check has to be asked: those at places, and those that access bytes.
 
-    def begin(self) -> None:
-        """Remember how things are."""
+    owner: of one launch and CTA.  warp: of one warp of it.
+    """
 
-    def passes(self, warp: Warp) -> bool:
-        """Whether a whole turn of a warp may run."""
+    places: Places = NOWHERE
+    reach: Reach | None = None
+    owner: tuple[int, int] | None = None
+    warp: int | None = None
 
-    def differs(self) -> bool:
-        """Whether things are not as they were."""
+    def concerns(self, key: WarpKey) -> bool:
+        """Whether it is about a warp."""
+        return (self.owner is None or self.owner == key[:2]) and (self.warp is None or self.warp == key[2])
 
 
 class Watcher(NamedTuple):
-    """What may stop a run.  accept: whether a place that was reached counts.  after: asked after every instruction.
+    """What may stop a run.  accept: whether a place that was reached counts.
 
-    glance: lets whole turns run, if there are no places.
+    before, after: asked at every instruction; at those of `traps` alone, if these are known and the engine can trap.
+    begin: remember how things are.
     """
 
     places: Places = NOWHERE
     accept: Callable[[Standing], bool] = lambda standing: True
+    before: Callable[[Standing], None] = lambda standing: None
     after: Callable[[Standing], bool] | None = None
-    glance: Glance | None = None
+    traps: tuple[Trap, ...] | None = None
+    begin: Callable[[], None] = lambda: None
 
     def stepwise(self) -> Watcher:
         """The same, but asked after every instruction, so that no turn runs as a whole."""
-        return self._replace(after=self.after or (lambda standing: False), glance=None)
+        return self._replace(after=self.after or (lambda standing: False), traps=None)
 
     def stops_at(self, standing: Standing) -> bool:
         """Whether a place is reached that counts."""
@@ -184,62 +175,60 @@ class Motor:
                 if pause is not None and runner.time >= pause:
                     return Halted("pause")
                 if self._may_run_turns(watcher) and self._whole_turns(until, pause, watcher):
-                    if watcher.glance is not None and watcher.glance.differs():
-                        return Halted("turn", since=self.since)
                     reached = self._reached()
-                    if reached is not None:
-                        return Halted("place", reached)
-                    continue
-                turn = runner.settle()
-                if turn is None:
-                    return Halted("end")
-                halted = self._one(turn.warp, watcher)
+                    if reached is None:
+                        continue
+                    halted = self._look(reached, watcher) if self._trapped() else Halted("place", reached)
+                else:
+                    turn = runner.settle()
+                    if turn is None:
+                        return Halted("end")
+                    halted = self._one(turn.warp, watcher)
                 if halted is not None:
                     return halted
         except KernelFault as fault:
-            if watcher.glance is not None and self._may_run_turns(watcher) and watcher.glance.differs():
-                return Halted("turn", since=self.since)
             return Halted("fault", fault=fault)
         return Halted("time")
 
     def _may_run_turns(self, watcher: Watcher) -> bool:
-        """Whether whole turns may run: nobody asks after every instruction, and the engine stops at places itself."""
-        by_turns = watcher.after is None or watcher.glance is not None
-        return by_turns and (not watcher.places or self._stopping is not None)
-
-    def _reached(self) -> Standing | None:
-        """The place that ended the last whole turn."""
-        return self._stopping.reached if self._stopping is not None else None
-
-    def _whole_turns(self, until: int | None, pause: int | None, watcher: Watcher) -> bool:
-        """Whole turns, with the engine watching for places."""
-        turn = self.runner.turn
-        if watcher.glance is not None and turn is not None and not watcher.glance.passes(turn.warp):
+        """Whether whole turns may run: the engine stops by itself wherever somebody wants to be asked."""
+        if watcher.after is not None and watcher.traps is None:
             return False
         if self._stopping is None:
-            return self._turns(until, pause, watcher.glance)
-        self._stopping.watch(watcher.places, watcher.accept)
+            return not watcher.places and not watcher.traps
+        return not watcher.traps or self._stopping.can_trap(watcher.traps)
+
+    def _reached(self) -> Standing | None:
+        """The place or trap that ended the last whole turn."""
+        return self._stopping.reached if self._stopping is not None else None
+
+    def _trapped(self) -> bool:
+        """Whether it was a trap."""
+        return self._stopping is not None and self._stopping.trapped
+
+    def _whole_turns(self, until: int | None, pause: int | None, watcher: Watcher) -> bool:
+        """Whole turns, with the engine watching for places and traps."""
+        if self._stopping is None:
+            return self._turns(until, pause)
+        self._stopping.watch(watcher.places, watcher.accept, watcher.traps or ())
         try:
-            return self._turns(until, pause, watcher.glance)
+            return self._turns(until, pause)
         finally:
             self._stopping.unwatch()
 
-    def _turns(self, until: int | None, pause: int | None, glance: Glance | None) -> bool:
-        """Whole turns, and a part of the last one, as long as they end by `until`; whether there was one.
-
-        glance: until something happens that is watched; the last turn then began at `since`.
-        """
+    def _turns(self, until: int | None, pause: int | None) -> bool:
+        """Whole turns, and a part of the last one, as long as they end by `until`; whether there was one."""
         runner, ran, stopping = self.runner, self._ran, self._stopping
         start = time = runner.time
         last = FOREVER if until is None else until
         end = last if pause is None else min(last, pause)
         over = self._overrun()
         while time < end and not self.interrupted:
-            if glance is None and self._freely(min(end, last - 2 * QUANTUM - over)):
+            if self._freely(min(end, last - 2 * QUANTUM - over)):
                 time = runner.time
                 continue
             turn = runner.turn or runner.settle()
-            if turn is None or (glance is not None and not glance.passes(turn.warp)):
+            if turn is None:
                 break
             part = _part(turn.instructions, last - time, over)
             if part == 0:
@@ -248,7 +237,7 @@ class Motor:
             self.since = time
             runner.run_turn(part)
             time = runner.time
-            if (stopping is not None and stopping.reached is not None) or (glance is not None and glance.differs()):
+            if stopping is not None and stopping.reached is not None:
                 break
         return time > start or self._reached() is not None
 
@@ -271,15 +260,26 @@ class Motor:
         standing = standing_of(warp)
         if standing is not None and watcher.stops_at(standing):
             return Halted("place", standing)
+        if standing is not None:
+            return self._look(standing, watcher)
         self._ran(self.runner.time, key_of(warp))
         self.runner.step()
-        if standing is not None and watcher.after is not None and watcher.after(standing):
+        return None
+
+    def _look(self, standing: Standing, watcher: Watcher) -> Halted | None:
+        """One instruction of the turn in progress, before and after which the watcher is asked."""
+        self._ran(self.runner.time, key_of(standing.warp))
+        watcher.before(standing)
+        self.runner.step()
+        if watcher.after is not None and watcher.after(standing):
             return Halted("watch", standing)
         return None
 
     def steer(self, warp: Warp, watcher: Watcher = UNWATCHED) -> Halted:
         """One instruction of a warp that can run, whoever's turn it is."""
         standing = standing_of(warp)
+        if standing is not None:
+            watcher.before(standing)
         try:
             self.runner.settle()
             self._ran(self.runner.time, key_of(warp))

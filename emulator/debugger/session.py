@@ -12,7 +12,7 @@ from emulator.debugger.errors import DebuggerError
 from emulator.debugger.expressions import Expression
 from emulator.debugger.focus import Focus, first_focus, grids_of
 from emulator.debugger.memory import Variable, variables_of
-from emulator.debugger.motor import Glance, Halted, Places, Standing, Watcher, standing_of
+from emulator.debugger.motor import Halted, Places, Standing, Trap, Watcher, standing_of
 from emulator.debugger.stops import Breakpoint, Stop, fault_lanes
 from emulator.debugger.timeline import Timeline
 from emulator.debugger.values import State, Value
@@ -33,7 +33,7 @@ class Launched(NamedTuple):
 
 
 class Check(Protocol):
-    """Something that is asked after every instruction, or after whole turns: watchpoints and catches."""
+    """Something that is asked at every instruction, or only at some: watchpoints and catches."""
 
     number: int
     enabled: bool
@@ -44,21 +44,18 @@ class Check(Protocol):
     def begin(self) -> None:
         """The machine is about to run: remember how things are."""
 
+    def before(self, standing: Standing) -> None:
+        """An instruction is about to execute, after which `check` is asked."""
+
     def check(self, standing: Standing) -> str | None:
         """The text of a stop after an instruction; None if it is no stop."""
 
     def rest(self) -> None:
         """The machine stands."""
 
-    def passes(self, warp: Warp) -> bool:
-        """Whether a whole turn of a warp may run, after which `differs` tells whether to look closer."""
-
     @property
-    def by_turns(self) -> bool:
-        """Whether turns of every warp may run."""
-
-    def differs(self) -> bool:
-        """Whether things are not as they were when last looked at."""
+    def traps(self) -> tuple[Trap, ...] | None:
+        """The instructions at which it has to be asked; None for all."""
 
     def catches(self, fault: KernelFault) -> bool:
         """Whether a fault belongs to it."""
@@ -252,9 +249,10 @@ class Session:
         active = [check for check in self.checks.values() if check.enabled]
         if not active:
             return Watcher(found, accept)
-        glance = Glance(active)
-        glance.begin()
-        return Watcher(found, accept, self._check, glance)
+        self._begin(active)
+        known = [check.traps for check in active]
+        traps = None if None in known else tuple(trap for some in known for trap in some or ())
+        return Watcher(found, accept, self._before, self._check, traps, lambda: self._begin(active))
 
     @property
     def hit(self) -> Breakpoint | None:
@@ -293,6 +291,15 @@ class Session:
                 self._hit = breakpoint
                 return True
         return False
+
+    def _begin(self, checks: list[Check]) -> None:
+        for check in checks:
+            check.begin()
+
+    def _before(self, standing: Standing) -> None:
+        for check in self.checks.values():
+            if check.enabled:
+                check.before(standing)
 
     def _check(self, standing: Standing) -> bool:
         found = []

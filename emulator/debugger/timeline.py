@@ -28,6 +28,7 @@ MOST_SNAPSHOTS = 128
 MOST_BYTES = 1 << 30  # of all snapshots together
 AHEAD = ("fault", "place", "end")  # what lies behind a time that was reached
 EXPLORED = 1 << 12  # instructions whose turns are found out at once, at first
+NEAREST, FARTHEST = 1 << 10, 1 << 18  # instructions: the stretches in which stops are searched backwards
 NEAR = 256  # instructions: how far back from a visited moment another snapshot is kept
 
 
@@ -243,10 +244,6 @@ class Timeline:
                 halted = self._look_closer(self.motor.since, bound, watcher)
                 if halted.why != "time":
                     return self._stopped(halted)
-            elif halted.why == "turn":
-                halted = self._look_closer(halted.since, self.now, watcher)
-                if halted.why != "time":
-                    return self._stopped(halted)
             elif halted.why == "pause":
                 self._adapt(self.now - since, process_time() - started)
                 self.keep()
@@ -347,27 +344,26 @@ class Timeline:
 
     def last_stop(self, watcher_of: Callable[[], Watcher]) -> Halted | None:
         """Go to the last moment before now at which a watcher would stop; None, somewhere before, if there is none."""
-        upper = self.now
-        while True:
-            kept = self._before(upper - 1) if upper else self._kept[0]
-            self._go_back_to(kept)
-            found = self._last_within(upper, watcher_of)
-            if found is not None and found.why == "interrupted":
-                return found
+        now = upper = self.now
+        stretch = NEAREST
+        while upper:
+            lower = max(0, upper - stretch)
+            reached = self.seek(lower, near=False)
+            found = reached if reached.why == "interrupted" else self._last_within(upper, watcher_of, upper < now)
             if found is not None:
                 return found
-            if kept is self._kept[0]:
-                return None
-            upper = kept.time
+            upper, stretch = lower, min(4 * stretch, FARTHEST)
+        return None
 
-    def _last_within(self, upper: int, watcher_of: Callable[[], Watcher]) -> Halted | None:
-        """The last stop between now and a time, and go there."""
+    def _last_within(self, upper: int, watcher_of: Callable[[], Watcher], whole: bool) -> Halted | None:
+        """The last stop between now and a time, and go there.  whole: also one after the last instruction."""
         best: tuple[int, str, WarpKey] | None = None
         while True:
             halted = self.run(upper, watcher_of())
             if halted.why == "interrupted":
                 return halted
-            if halted.why not in ("place", "watch") or halted.standing is None or self.now >= upper:
+            last = upper if whole and halted.why == "watch" else upper - 1
+            if halted.why not in ("place", "watch") or halted.standing is None or self.now > last:
                 break
             best = self.now, halted.why, key_of(halted.standing.warp)
             if halted.why == "place":

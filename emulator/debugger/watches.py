@@ -1,10 +1,7 @@
 """Watchpoints: stops where a register or bytes change, are read, or are written.
 
-A plain `watch` stops where the value has become another one.  Whole turns run at full speed and are looked at
-afterwards; a turn after which the value differs is executed again, instruction by instruction.  So a value that changes
-and changes back within one turn of one warp is passed over, and so is a write of the same value: `watch -exact` stops
-at both, `rwatch` and `awatch` at reads, all three instruction by instruction.  So do the turns of the warp whose
-register is watched, where a value often changes and changes back.
+A plain `watch` stops where the value has become another one, `watch -exact` at every write, `rwatch` and `awatch` at
+reads too.  The native engine stops by itself at the instructions that may do so (traps.py).
 """
 
 from __future__ import annotations
@@ -17,15 +14,15 @@ import numpy as np
 from emulator.debugger.evaluate import holds
 from emulator.debugger.expressions import Expression
 from emulator.debugger.lines import clip
-from emulator.debugger.motor import Standing
+from emulator.debugger.motor import Standing, Trap
 from emulator.debugger.patterns import compress
 from emulator.debugger.recording import Collector
 from emulator.debugger.targets import MemoryTarget, RegisterTarget, Target, copied
+from emulator.debugger.traps import traps_of
 from emulator.debugger.values import State, Value
 from emulator.debugger.writers import access_hits, register_hits, registers_read
 from emulator.engines.schedule import key_of
 from emulator.errors import KernelFault
-from emulator.machine.warp import Warp
 from emulator.render import lane_ranges
 from emulator.render import lanes_of as lane_numbers
 
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     from emulator.debugger.session import Session
     from emulator.engines.run import Runner
 
-KINDS = {"watch": b"wa", "rwatch": b"ra", "awatch": b"rwa"}
+KINDS = {"watch": "wa", "rwatch": "ra", "awatch": "rwa"}  # accesses: read, write, atomic
 NAMES = {"watch": "watchpoint", "rwatch": "read watchpoint", "awatch": "access watchpoint"}
 
 
@@ -54,6 +51,7 @@ class Watchpoint:
 
     def __post_init__(self) -> None:
         self.exact = self.exact or self.kind != "watch"
+        self.lanes = 0  # that accessed it last, if it is exact
         self._old: State | None = None
         self._listening: tuple[Runner, Collector] | None = None
         self.begin()
@@ -62,38 +60,29 @@ class Watchpoint:
     # --- the Check ---------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The machine is about to run: remember the value, and listen to accesses if that is needed."""
+        """The machine is about to run: remember the value."""
         self._old = copied(self.target.bytes_of(self.session))
-        runner = self.session.runner
-        if not self.exact or (self._listening is not None and self._listening[0] is runner):
-            return
-        self.rest()
-        collector = Collector(memory=True)
-        runner.events.add(collector)
-        self._listening = runner, collector
+
+    def before(self, standing: Standing) -> None:
+        """Listen to the accesses of an instruction if that is needed; the owner may have begun since."""
+        if self._old is None or self.exact:
+            self._old = copied(self.target.bytes_of(self.session))
+        if self.exact:
+            self.rest()
+            self._listening = self.session.runner, Collector(memory=True)
+            self.session.runner.events.add(self._listening[1])
 
     def rest(self) -> None:
-        """The machine stands: nobody has to listen."""
+        """Nobody has to listen."""
         if self._listening is not None:
             runner, collector = self._listening
             runner.events.remove(collector)
             self._listening = None
 
-    def passes(self, warp: Warp) -> bool:
-        """Whether a whole turn of a warp may run, after which `differs` tells whether to look closer."""
-        return not self.exact and not (isinstance(self.target, RegisterTarget) and key_of(warp) == self.target.key)
-
     @property
-    def by_turns(self) -> bool:
-        """Whether turns of every warp may run."""
-        return not self.exact and isinstance(self.target, MemoryTarget)
-
-    def differs(self) -> bool:
-        """Whether the value is another one than when it was last looked at."""
-        now = self.target.bytes_of(self.session)
-        if now is None or self._old is None:
-            return (now is None) != (self._old is None)
-        return not np.array_equal(now, self._old)
+    def traps(self) -> tuple[Trap, ...] | None:
+        """The instructions that may access the target."""
+        return traps_of(self.session, self.target, KINDS[self.kind])
 
     def catches(self, fault: KernelFault) -> bool:
         """Not faults."""
@@ -133,12 +122,10 @@ class Watchpoint:
         if self._listening is None:
             return None
         runner, collector = self._listening
-        runner.events.flush()
-        time = runner.time - 1
-        instructions, accesses = collector.within(time, time + 1)
-        collector.clear()
+        self.rest()
+        instructions, accesses = collector.within(runner.time - 1, runner.time)
         if isinstance(self.target, MemoryTarget):
-            hits = access_hits(self.session, self.target, accesses, KINDS[self.kind])
+            hits = access_hits(self.session, self.target, accesses, KINDS[self.kind].encode())
             lanes = sum(1 << int(lane) for lane in set(hits["lane"].tolist()))
         else:
             program = standing.warp.cta.grid.program
@@ -147,6 +134,7 @@ class Watchpoint:
             if reads is not None and any(r.offset == self.target.register.offset for r in registers_read(reads)):
                 found = instructions if key_of(standing.warp) == self.target.key else found
             lanes = int(np.bitwise_or.reduce(found["lanes"])) & self.target.lanes if len(found) else 0
+        self.lanes = lanes or self.lanes
         return self._text(standing, old, now, lanes) if lanes else None
 
     def _text(self, standing: Standing, old: State | None, now: State | None, lanes: int) -> str:

@@ -38,7 +38,7 @@ def why(session: Session, text: str) -> Answer:
     """Who wrote a register or bytes last, with the inputs of that instruction; -n 3 follows them further.
 
     why inactive says why a lane does not execute: its guard, a branch, an exit, a barrier. A write of the same
-    value is found too; of memory only in the last 20,000 instructions, and farther back the last change.
+    value is found too, however long ago.
     (ptx) why %sum@5
     (ptx) why -n 3 out[17]
     (ptx) why inactive 20

@@ -35,10 +35,8 @@ def _add(session: Session, kind: str, text: str) -> Answer:
 def watch(session: Session, text: str) -> Answer:
     """Stop where a register or bytes change: %r3 (all lanes), %r3@5, out[17], shared[0x440:16].
 
-    Memory is watched at full speed: whole turns run, and one that changed it is executed again slowly;
-    for a register the turns of its warp go instruction by instruction, those of other warps at full speed.
-    What changes and changes back within one turn of a warp is passed over, as is a write of the same
-    value; -exact stops at every write, instruction by instruction. reverse-continue goes back to it.
+    The kernel runs at full speed up to the instructions that may write it. A write of the same value is
+    passed over; -exact stops at every write. reverse-continue goes back to the one before.
     (ptx) watch out[17] if %tid.x > 3
     (ptx) watch -exact shared[0x440]
     """
@@ -47,7 +45,7 @@ def watch(session: Session, text: str) -> Answer:
 
 @command("rwatch", usage="rwatch EXPR [if COND]", topic="stopping", looks=True, completer=registers)
 def rwatch(session: Session, text: str) -> Answer:
-    """Stop where a register or bytes are read; instruction by instruction.
+    """Stop where a register or bytes are read.
 
     (ptx) rwatch tile[3]
     """
@@ -56,7 +54,7 @@ def rwatch(session: Session, text: str) -> Answer:
 
 @command("awatch", usage="awatch EXPR [if COND]", topic="stopping", looks=True, completer=registers)
 def awatch(session: Session, text: str) -> Answer:
-    """Stop where a register or bytes are read or written, the same value too; instruction by instruction.
+    """Stop where a register or bytes are read or written, the same value too.
 
     (ptx) awatch tile[3]
     """

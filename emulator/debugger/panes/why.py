@@ -36,7 +36,7 @@ def _line(session: Session, head: str, cause: Cause) -> Line:
     if cause.instruction is None:
         return paint(head, f"event {write.time:,}")
     by = _by(session, cause)
-    start = f"{head}{'' if write.exact else 'last change: '}event {write.time:,}  line {cause.instruction.line}  "
+    start = f"{head}event {write.time:,}  line {cause.instruction.line}  "
     return paint(start, clip(cause.instruction.text.rstrip(";"), max(12, WIDTH - len(start) - len(by))), by)
 
 

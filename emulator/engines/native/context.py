@@ -82,6 +82,7 @@ class Run(Record):
     parking: i64  # the generation of warps that are parked, 0 where none may be (parking.py)
     scratch: u64  # room for a warp's bytes
     repeated: i64  # instructions of parked warps that were not executed
+    watches: u64  # what a debugger watches (watching.py)
 
 
 class Masks(Record):

@@ -39,7 +39,8 @@ SLOW = {"full": "slow", "part": "slow", "guard": "slow_guard", "unless": "slow_u
 RECORDING = ("recording", "recording_guard", "recording_unless")  # slow ones that note accesses (recording.py)
 RESUME = "resume"  # the second half of an instruction that has waited, which returns
 GUARDS = {"guard": True, "slow_guard": True, "unless": False, "slow_unless": False}  # by mode: what the guard must be
-GUARDS |= {"recording_guard": True, "recording_unless": False}
+WATCHING = ("watching", "watching_guard", "watching_unless")  # slow ones that stop at watched bytes (watching.py)
+GUARDS |= {"recording_guard": True, "recording_unless": False, "watching_guard": True, "watching_unless": False}
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
 RUNTIME = """
 declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
@@ -99,7 +100,7 @@ class HandlerText:
         self.other = other
         self.ops = new_ops()
         self.ops.fast, self.ops.whole, self.ops.avx512 = mode in SLOW, mode == "full", wide
-        self.ops.recording = mode in RECORDING
+        self.ops.recording, self.ops.watching = mode in RECORDING, mode in WATCHING
         self.ops.guarded = mode in GUARDS
         shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
         self._rows = sum(len(shape.widths) + (shape.form == "second") for shape in shapes)

@@ -44,6 +44,7 @@ class MachineOps(Ops):
     lane_mask = "-1"  # the executing lanes as an i32
     misses = False  # whether the function has a way to its slow version
     recording = False  # whether accesses are noted for observers
+    watching = False  # whether accesses of watched bytes leave
     leaves = False  # whether the function has a way out to the reference engine
     control = ""  # the function that a control transfer ends with, in place of the next handler
 

@@ -11,6 +11,7 @@ from emulator.engines.event_ring import ACCESS_BYTES, ADDRESSES, INSTRUCTION_BYT
 from emulator.engines.native.context import Context, Instruction, Run
 from emulator.engines.native.scalar import load64, native, store32, store64
 from emulator.engines.native.text import vector
+from emulator.engines.native.watching import leave_if_watched
 from emulator.machine.memory import FRAME_FLAG, LOCAL_WINDOW
 
 if TYPE_CHECKING:
@@ -62,13 +63,16 @@ def take_back(ring: EventRing, ctx: Context) -> None:
 
 
 def note_access(ops: MachineOps, kind: str, space: str, address: Value, size: int) -> None:
-    """Text that records an access of the executing lanes, after its checks; nothing unless accesses are recorded."""
-    if not ops.recording:
+    """Text that records an access of the executing lanes, or leaves if it is watched, after its checks."""
+    if not ops.recording and not ops.watching:
         return
-    kinds, lanes = vector("i64"), ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
     data = address.data
     if ops.in_frame and space in FRAME_BITS:
         data = (address | FRAME_BITS[space]).data
+    if ops.watching:
+        leave_if_watched(ops, kind, data, size)
+        return
+    kinds, lanes = vector("i64"), ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
     what = KINDS.index(kind) | SPACES.index(space) << 8 | size << 32
     ops.declarations.add("declare ptr @claim_of(ptr, ptr, i32, i64)")
     at = ops.emit(f"call ptr @claim_of(ptr %ip, ptr %ctx, i32 {lanes}, i64 {what})")

@@ -150,10 +150,11 @@ def word_at(address: int) -> int:
 
 
 class Parkings:
-    """The parked warps of a run."""
+    """The parked warps of a run.  allowed: whether there may be any."""
 
     def __init__(self, engine: NativeEngine) -> None:
         self._engine = engine
+        self.allowed = True
         self._scratch = np.zeros(SCRATCH_BYTES, np.uint8)
         self._kept: dict[int, tuple[npt.NDArray[Any], ...]] = {}  # by the address of a warp's context
         self._old: list[tuple[npt.NDArray[Any], ...]] = []  # to which a context that comes back may point
@@ -167,7 +168,8 @@ class Parkings:
     @property
     def generation(self) -> int:
         """What the run's record says; 0 while somebody watches."""
-        return 0 if self._engine.runner.events.wants is not Events.NONE else self._generation
+        watched = not self.allowed or self._engine.runner.events.wants is not Events.NONE
+        return 0 if watched else self._generation
 
     @property
     def repeated(self) -> int:

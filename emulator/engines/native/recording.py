@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from emulator.engines.event_ring import EventRing
 from emulator.engines.native.context import Context, Instruction, Run
-from emulator.engines.native.lanes import FULL, deliver_first
+from emulator.engines.native.lanes import FULL, deliver_first, leave
 from emulator.engines.native.meeting import guarded
 from emulator.engines.native.noting import note
 from emulator.engines.native.scalar import native, tail
+from emulator.engines.native.watching import concerned
 from emulator.isa.instructions.load_store import space_of as access_space
 from emulator.observer import Events
 from emulator.program.operands import Memory, Symbol, space_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from emulator.program import Instruction as ProgramInstruction
 
 Handlers = npt.NDArray[np.uint64]  # a row an instruction: for whole warps, for some lanes
-MODES = {"full": "recording", "guard": "recording_guard", "unless": "recording_unless"}
+RECORDING, WATCHING = "recording", "watching"  # handlers of accesses; under a guard `recording_guard` and so on
 
 
 @native
@@ -82,6 +83,14 @@ def original(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     return tail(record.part, ip, regs, ctx, mask)
 
 
+@native
+def leave_watched(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """An instruction at which watched warps stop."""
+    if concerned(ctx, -1, 0) != 0:
+        return tail(leave, ip, regs, ctx, mask)
+    return tail(original, ip, regs, ctx, mask)
+
+
 class Recorded:
     """Which handlers the instructions of a program have: those for what is wanted, and above them planted ones."""
 
@@ -92,6 +101,7 @@ class Recorded:
         self._handlers: Handlers = records[:, :2]
         self._originals: Handlers = native.originals.view(np.uint64).reshape(-1, 8)[:, :2]
         self._plain = self._handlers.copy()
+        self._originals[:] = self._plain
         self._chosen = self._plain
         self._planted: dict[int, int] = {}
 
@@ -110,7 +120,7 @@ class Recorded:
         """Point the records to the handlers that record what is wanted."""
         native, leave = self._native, self._library.runtime["leave"]
         chosen, originals = self._plain.copy(), self._plain.copy()
-        accesses = self._accesses() if Events.MEMORY in wants else {}
+        accesses = self.accesses(RECORDING) if Events.MEMORY in wants else {}
         for pc, handler in accesses.items():
             place = native.places[pc]
             originals[place] = handler
@@ -125,8 +135,8 @@ class Recorded:
         for pc, handler in self._planted.items():
             self._handlers[native.places[pc]] = handler
 
-    def _accesses(self) -> dict[int, int]:
-        """The recording handler of each instruction that accesses memory, by its pc."""
+    def accesses(self, mode: str) -> dict[int, int]:
+        """The recording or watching handler of each instruction that accesses memory, by its pc."""
         wanted: Wanted = {}
         found: dict[int, tuple[HandlerKey, str] | None] = {}
         for instruction in self._native.program.instructions:
@@ -136,8 +146,8 @@ class Recorded:
                     continue
                 key = self._native.key_of(instruction)
                 if key is not None:
-                    wanted[key, _recording(instruction)] = instruction.variant
-                    found[instruction.pc] = key, _recording(instruction)
+                    wanted[key, _under_guard(mode, instruction)] = instruction.variant
+                    found[instruction.pc] = key, _under_guard(mode, instruction)
         self._library.compile(wanted)
         leave = self._library.runtime["leave"]
         return {pc: leave if pair is None else self._library.address(*pair) for pc, pair in found.items()}
@@ -152,11 +162,11 @@ def _is_parameter_elsewhere(instruction: ProgramInstruction) -> bool:
     return False
 
 
-def _recording(instruction: ProgramInstruction) -> str:
-    """The mode of the handler that records an instruction's accesses."""
+def _under_guard(mode: str, instruction: ProgramInstruction) -> str:
+    """The mode of an instruction's handler."""
     if instruction.guard is None:
-        return MODES["full"]
-    return MODES["unless" if instruction.guard_negated else "guard"]
+        return mode
+    return f"{mode}_unless" if instruction.guard_negated else f"{mode}_guard"
 
 
 def _noting(instruction: ProgramInstruction) -> str:

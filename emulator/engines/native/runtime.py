@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from emulator.engines.native import calls, cta_life, lanes, lanes_text, meeting, noting, parking, recording, scalar
+from emulator.engines.native import (
+    calls,
+    cta_life,
+    lanes,
+    lanes_text,
+    meeting,
+    noting,
+    parking,
+    recording,
+    scalar,
+    watching,
+)
 from emulator.engines.native.lanes_text import LEAVE
 
 FUNCTIONS = (
@@ -10,8 +21,18 @@ FUNCTIONS = (
     "arrive", "exit_some", "ret_some", "call_some", "go_apart",
     "pause_here", "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
+    "leave_watched", "concerned_of",
 )  # fmt: skip
-PARTS = (calls, cta_life, lanes, meeting, noting, parking, recording)  # importing them declares their functions
+PARTS = (
+    calls,
+    cta_life,
+    lanes,
+    meeting,
+    noting,
+    parking,
+    recording,
+    watching,
+)  # importing them declares their functions
 ENTRIES = """
 define i64 @run_turn_of(i64 %regs, i64 %ctx, i64 %left, i64 %exact) {
   %status = call i64 @run_turn(i64 %regs, i64 %ctx, i64 %left, i64 %exact)
@@ -36,6 +57,11 @@ define ptr @claim_of(ptr %ip, ptr %ctx, i32 %lanes, i64 %what) {
   %at = call i64 @claim(i64 %record, i64 %context, i64 %mask, i64 %what)
   %place = inttoptr i64 %at to ptr
   ret ptr %place
+}
+define i64 @concerned_of(ptr %ctx, i64 %hits, i64 %kind) {
+  %context = ptrtoint ptr %ctx to i64
+  %found = call i64 @concerned(i64 %context, i64 %hits, i64 %kind)
+  ret i64 %found
 }
 attributes #0 = { nounwind }
 """

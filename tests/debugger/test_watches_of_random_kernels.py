@@ -1,0 +1,72 @@
+"""Watchpoints stop at the same instructions however a kernel runs: natively up to traps, or step by step."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from emulator import LaunchConfig, ObjectCode, System, launch
+from emulator.debugger import motion
+from emulator.debugger.commands import run_line
+from emulator.debugger.session import Launched, Session
+from tests.engines.random_kernels import random_kernel
+
+WATCHES = (
+    "watch %r3", "watch %r4@5", "watch %p2", "rwatch %r1", "awatch %r6@9", "watch -exact %r2@3", "watch out[7]",
+    "watch fast.b32[0]", "rwatch shared[0x410:4]", "awatch mutable.b32[0]", "watch -exact local[0:8]", "rwatch out[3]",
+)  # fmt: skip
+MOST = 15  # stops of a run
+BEGIN = 20  # when the watch begins
+
+
+def session_of(seed: int, engine: str) -> Session:
+    code = ObjectCode.from_ptx(random_kernel(seed), name="k.ptx").get_kernel("k")
+
+    def start(output: Callable[[str], object]) -> Launched:
+        system = System(output=output, registers="virtual", engine=engine, max_instructions=3_000)
+        device = system.device(0)
+        out = device.array(np.zeros(256, np.uint32), name="out")
+        launch(device.default_stream, LaunchConfig(2, block=64, shmem_size=64), code, out)
+        return Launched(system, "k.ptx", lambda: (True, []))
+
+    return Session(start)
+
+
+def stops(session: Session, command: str) -> list[tuple[int, str, str]]:
+    """Time, reason and text of every stop of `continue` after a command."""
+    run_line(session, f"seek {BEGIN}")
+    run_line(session, command.replace("fast.b32[0]", "shared[0x400:4]").replace("mutable.b32[0]", "mutable[0]"))
+    found = []
+    while len(found) < MOST:
+        stop = motion.continue_(session)
+        found.append((stop.time, stop.reason, stop.text))
+        if stop.reason != "watch":
+            break
+    return found
+
+
+def back(session: Session) -> list[int]:
+    """The times of the stops of `reverse-continue` since the watch began."""
+    found = []
+    while len(found) < MOST and motion.reverse_continue(session).reason == "watch":
+        found.append(session.runner.time)
+    return [time for time in found if time > BEGIN]
+
+
+def check(seed: int) -> None:
+    for command in WATCHES:
+        native, reference = session_of(seed, "native"), session_of(seed, "reference")
+        expected = stops(reference, command)
+        assert stops(native, command) == expected, (seed, command)
+        assert back(native) == [time for time, reason, _ in expected[:-1] if reason == "watch"][::-1], (seed, command)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_watches_of_a_few_random_kernels(seed: int) -> None:
+    check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_watches_of_many_random_kernels(seed: int) -> None:
+    check(seed)
