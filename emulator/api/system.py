@@ -36,11 +36,16 @@ ENGINE_VARIABLE = "PTXEMU_ENGINE"  # the engine of systems that name none
 
 def default_engine() -> str:
     """The engine of systems that name none: $PTXEMU_ENGINE, or native where it has been verified and llvmlite is."""
-    chosen = os.environ.get(ENGINE_VARIABLE)
-    if chosen:
-        return chosen
-    verified = sys.platform == "linux" and platform.machine() == "x86_64"
-    return "native" if verified and importlib.util.find_spec("llvmlite") else "reference"
+    return os.environ.get(ENGINE_VARIABLE) or ("reference" if why_not_native() else "native")
+
+
+def why_not_native() -> str:
+    """Why systems of this machine that name no engine do not run machine code, and what to do; "" if they do."""
+    if not importlib.util.find_spec("llvmlite"):
+        return "llvmlite is not installed; pip install llvmlite makes it a thousand times faster"
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return f"--engine native has not been verified on {platform.system()} on {platform.machine()}; try it"
+    return ""
 
 
 def require_engine(name: str) -> None:

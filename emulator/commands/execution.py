@@ -47,7 +47,10 @@ class Options(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a run gave: arrays by name before and after, comparisons, printed lines (where they were caught)."""
+    """What a run gave: arrays by name before and after, comparisons, printed lines (where they were caught).
+
+    slow: why no machine code ran, where nobody has chosen that.
+    """
 
     target: str
     kernel: Kernel
@@ -58,6 +61,7 @@ class Outcome:
     printed: tuple[str, ...] = ()
     instructions: int = 0
     seconds: float = 0.0
+    slow: str = ""
 
     @property
     def code(self) -> ExitCode:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
+from emulator.api.system import ENGINE_VARIABLE, why_not_native
 from emulator.arguments import type_name_of
 from emulator.commands import ExitCode, counter_table, exit_code, outputs
 from emulator.commands.execution import Options, Outcome, execute
@@ -61,6 +63,8 @@ def command(target: str, **given: Any) -> ExitCode:
         failed = {"target": target, "ok": False, "errors": [item.to_json() for item in error.diagnostics]}
         click.echo(json.dumps(failed))
         return exit_code(error)
+    if given["engine"] is None and not os.environ.get(ENGINE_VARIABLE):
+        outcome.slow = why_not_native()
     if given["save"] is not None:
         np.savez(given["save"], **outcome.after)
     for line in [json.dumps(to_json(outcome, options, counters))] if given["as_json"] else summary(outcome, options):
@@ -88,7 +92,7 @@ def _with_seed(fact: tuple[str, str], seed: int) -> tuple[str, str]:
 def summary(outcome: Outcome, options: Options) -> Iterator[str]:
     """The text of a run: the launch, what it took, outputs, checks."""
     yield launch_line(outcome)
-    yield f"{outcome.instructions:,} warp instructions in {outcome.seconds:.2f} s"
+    yield f"{outcome.instructions:,} warp instructions in {outcome.seconds:.2f} s{_slowly(outcome)}"
     yield from outcome.printed
     whole = [outcome.name_of(text, "--out") for text in options.out]
     shown = whole or outcome.changed()
@@ -111,6 +115,11 @@ def summary(outcome: Outcome, options: Options) -> Iterator[str]:
     check_width = max((len(check.name) for check in outcome.checks), default=0)
     for check in outcome.checks:
         yield f"{'ok   ' if check.equal else 'WRONG'}  {check.name:{check_width}}  {check.text}"
+
+
+def _slowly(outcome: Outcome) -> str:
+    """Why the reference engine ran it, if nobody has asked for that."""
+    return f" by the reference engine: {outcome.slow}" if outcome.slow else ""
 
 
 def launch_line(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emulator import System
-from emulator.api.system import ENGINE_VARIABLE, default_engine
+from emulator.api.system import ENGINE_VARIABLE, default_engine, why_not_native
 from emulator.errors import UsageError
 from tests.engines.programs import run
 
@@ -49,6 +49,11 @@ def test_without_llvmlite_the_reference_engine_runs_everything(checkout: Path) -
     assert done.stdout.splitlines() == ["reference", *["reference 0"] * 4]
     sample = python(checkout, SAMPLES)
     assert (sample.returncode, sample.stderr) == (0, "")
+    slow = (
+        " s by the reference engine: llvmlite is not installed; pip install llvmlite makes it a thousand times faster\n"
+    )
+    assert slow in sample.stdout
+    assert "by the reference engine" not in python(checkout, SAMPLES, "--engine", "reference").stdout
 
 
 NEEDED = "error[PTX-L0108]: the native engine needs llvmlite, which is not installed\n"
@@ -79,6 +84,13 @@ def test_the_variable_and_the_argument_choose(name: str, monkeypatch: pytest.Mon
     assert default_engine() == name
     assert System().runner.engine.name == name
     assert System(engine=other).runner.engine.name == other
+
+
+def test_the_machine_that_is_not_verified_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert why_not_native() == "--engine native has not been verified on Darwin on arm64; try it"
 
 
 def test_the_default_is_native_where_it_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
