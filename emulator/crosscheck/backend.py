@@ -37,9 +37,13 @@ class Identity:
 
 
 class Backend(Protocol):
-    """What the cross-check asks of a machine.  Errors of the machine are DiagnosedErrors."""
+    """What the cross-check asks of a machine.  Errors of the machine are DiagnosedErrors.
+
+    printed: what kernels have printed since the last reset.
+    """
 
     identity: Identity
+    printed: str
 
     def load(self, ptx: str, name: str) -> Any:
         """Compile a text; a handle to it."""
@@ -75,7 +79,8 @@ class EmulatorBackend:
     """The emulator.  options: as of System."""
 
     def __init__(self, **options: Any) -> None:
-        self.options = {"output": lambda text: None, **options}
+        self.printed = ""
+        self.options = {"output": self._keep, **options}
         self.system = System(**self.options)
         self.identity = Identity(EMULATOR, "emulator", arch=self.system.arch)
         self._codes: dict[str, ObjectCode] = {}  # the last texts, parsed and linked
@@ -134,7 +139,11 @@ class EmulatorBackend:
 
     def reset(self) -> None:
         """A new system."""
+        self.printed = ""
         self.system = System(**self.options)
+
+    def _keep(self, text: str) -> None:
+        self.printed += text
 
 
 def launch_config(shape: LaunchShape, cooperative: bool = False) -> LaunchConfig:

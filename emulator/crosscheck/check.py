@@ -17,17 +17,18 @@ import numpy as np
 from emulator.crosscheck import verdict as v
 from emulator.crosscheck.backend import Backend, EmulatorBackend
 from emulator.crosscheck.canonical import canonical
-from emulator.crosscheck.compare import Compared, Mask, compare
+from emulator.crosscheck.compare import Compared, Mask, compare, compare_printed, only_one_printed
 from emulator.crosscheck.fusion import find_fused_pair
 from emulator.crosscheck.inputs import sources_at
 from emulator.crosscheck.instrument import LANES, instrument
 from emulator.crosscheck.job import Array, Job, run
-from emulator.crosscheck.taint import STORES, VALUE, find_taint
+from emulator.crosscheck.taint import STORES, VALUE, Taint, find_taint
+from emulator.crosscheck.tensor_map import TensorMap
 from emulator.crosscheck.trace import Difference, Search, nth_execution, search
 from emulator.crosscheck.verdict import Verdict
 from emulator.crosscheck.writers import Access, MemoryLog, log_of
 from emulator.parse import parse
-from emulator.program import Instruction, link
+from emulator.program import Instruction, Program, link
 from emulator.program.contraction import Pair
 
 MOST_WARPS = 32  # examined before the search gives up
@@ -58,6 +59,7 @@ class Report:
     finding: Finding | None = None
     pair: Pair | None = None
     excluded: list[str] = field(default_factory=list)
+    printed: tuple[list[str], list[str]] = ([], [])  # lines that only the emulator, only the GPU printed
 
     @property
     def ok(self) -> bool:
@@ -99,24 +101,34 @@ class _Check:
         """The stages, each of which may end it."""
         self.ours, self.addresses = run(self.emulator, self.job)
         self.theirs, self.their_addresses = run(self.gpu, self.job, self.addresses)
+        printed = self.emulator.printed, self.gpu.printed
         again, _ = run(self.gpu, self.job, self.addresses)
-        self.taint = find_taint(self.program, pointers_differ=self.addresses != self.their_addresses)
+        count = len(self.job.buffers)
+        self.pointers_differ = self.addresses[:count] != self.their_addresses[:count]
+        self.taint = self._taint_of(self.program)
         self.excluded = self._excluded(self.ours, self.theirs, again)
-        self.report.outputs = self._compare(self.ours, self.theirs)
-        unstable = self._compare(self.theirs, again)
+        self.report.outputs = self._compare(self.ours, self.theirs, printed)
+        self.report.printed = only_one_printed(*printed)
+        unstable = self._compare(self.theirs, again, (printed[1], self.gpu.printed))
         if any(not output.equal for output in unstable):
             self.report.verdict = self._unstable(unstable)
         elif any(not output.equal for output in self.report.outputs):
             self.report.verdict = self._explain()
         return self.report
 
+    def _taint_of(self, program: Program) -> Taint:
+        pairs = zip(program.parameters, self.job.parameters, strict=True)
+        maps = frozenset(parameter.name for parameter, given in pairs if isinstance(given, TensorMap))
+        return find_taint(program, pointers_differ=self.pointers_differ, maps=maps)
+
     # --- comparing ---------------------------------------------------------------------------------
 
-    def _compare(self, ours: list[Array], theirs: list[Array]) -> list[Compared]:
+    def _compare(self, ours: list[Array], theirs: list[Array], printed: tuple[str, str]) -> list[Compared]:
+        """Buffers and variables, then what was printed, if anything was."""
         found = []
-        for memory, mine, other, excluded in zip(self.job.buffers, ours, theirs, self.excluded, strict=True):
+        for memory, mine, other, excluded in zip(self.job.memories, ours, theirs, self.excluded, strict=True):
             found.append(compare(memory.name, mine, other, memory.tolerance, excluded))
-        return found
+        return found + ([compare_printed(*printed)] if any(printed) else [])
 
     def _excluded(self, *runs: list[Array]) -> list[Mask | None]:
         """Elements that the emulator wrote from something that differs by nature; None where there are none."""
@@ -126,7 +138,7 @@ class _Check:
         if equal or not writers:
             return [None] * len(self.ours)
         masks: list[Mask | None] = []
-        for memory, address, mine in zip(self.job.buffers, self.addresses, self.ours, strict=True):
+        for memory, address, mine in zip(self.job.memories, self.addresses, self.ours, strict=True):
             pcs = self._access_log().writing_pcs(address, mine.nbytes)
             mask: Mask = np.any(np.isin(pcs, list(writers)).reshape(mine.size, mine.itemsize), axis=1)
             masks.append(mask if mask.any() else None)
@@ -145,7 +157,7 @@ class _Check:
 
     def _first_writer(self, outputs: list[Compared]) -> Access | None:
         """Who wrote the first differing element; the report shows it."""
-        for number, output in enumerate(outputs):
+        for number, output in enumerate(outputs[: len(self.job.memories)]):
             if output.first is None:
                 continue
             writer = self._writer_of(number, output.first, output.ours.itemsize)
@@ -174,13 +186,11 @@ class _Check:
         self.canonical = self.job.with_text(canonical(self.job.ptx, self.job.name))
         ours, _ = run(self.emulator, self.canonical)
         theirs, _ = run(self.gpu, self.canonical, self.addresses)
-        if all(output.equal for output in self._compare(ours, theirs)):
+        if all(output.equal for output in self._compare(ours, theirs, (self.emulator.printed, self.gpu.printed))):
             return self._contraction()
         self.expected = ours, theirs
         self.canonical_program = link(parse(self.canonical.ptx, name=self.job.name), self.job.kernel)
-        self.canonical_taint = find_taint(
-            self.canonical_program, pointers_differ=self.addresses != self.their_addresses
-        )
+        self.canonical_taint = self._taint_of(self.canonical_program)
         self.traced = instrument(self.canonical.ptx, self.job.name, self.job.kernel, self.canonical_taint)
         return self._follow(writer)
 

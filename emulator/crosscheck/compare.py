@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +128,23 @@ def compare(
     first = int(found.argmax()) if found.any() else None
     counts = (int(differ.sum()), int(nans.sum()), int(beyond.sum()), int((~kept).sum()))
     return Compared(name, ours, theirs, tolerance, *counts, furthest, first)
+
+
+PRINTED = "printed lines"
+
+
+def compare_printed(ours: str, theirs: str) -> Compared:
+    """How often each line was printed; the order of lines is a matter of chance."""
+    counts = Counter(ours.splitlines()), Counter(theirs.splitlines())
+    lines = sorted(counts[0] | counts[1])
+    mine, other = (np.array([count[line] for line in lines], np.int64) for count in counts)
+    return compare(PRINTED, mine, other)
+
+
+def only_one_printed(ours: str, theirs: str) -> tuple[list[str], list[str]]:
+    """Lines that only one machine printed, or that it printed more often."""
+    one, other = Counter(ours.splitlines()), Counter(theirs.splitlines())
+    return sorted((one - other).elements()), sorted((other - one).elements())
 
 
 def _elementwise(flags: Mask, size: int, *, every: bool = False) -> Mask:

@@ -22,7 +22,7 @@ from emulator.api.system import System
 from emulator.arguments import type_name_of
 from emulator.crosscheck.backend import Backend, EmulatorBackend
 from emulator.crosscheck.check import CrossCheck, Report
-from emulator.crosscheck.job import Job, Memory, Pointer, Tolerance
+from emulator.crosscheck.job import Job, Memory, Pointer, Tolerance, variables_of
 from emulator.crosscheck.report import lines
 from emulator.errors import DiagnosedError, Diagnostic
 from emulator.machine.grid import Grid
@@ -99,7 +99,8 @@ class BothDevice(Device):
         raw = [_parameter(p, data[p.offset : p.offset + p.size].tobytes(), open_ones) for p in program.parameters]
         source = program.source
         shape = config.shape()
-        return Job(source.text, source.name, kernel.name, shape, tuple(memories), tuple(raw), config.is_cooperative)
+        parts = tuple(memories), tuple(raw), config.is_cooperative
+        return Job(source.text, source.name, kernel.name, shape, *parts, variables=variables_of(source.text))
 
 
 EXACT = Tolerance()

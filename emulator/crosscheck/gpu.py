@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-from collections.abc import Sequence
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from emulator.crosscheck.backend import HARDWARE, Identity
@@ -39,6 +43,25 @@ def no_gpu(why: str, fix: str = "") -> NoGpu:
     return NoGpu(Diagnostic("PTX-G0601", "usage", f"no GPU to compare with: {why}", help=help))
 
 
+@contextmanager
+def _standard_output() -> Iterator[Callable[[], str]]:
+    """The process's own standard output goes to a file: the driver prints there what kernels print."""
+    sys.stdout.flush()
+    with tempfile.TemporaryFile() as file:
+        before = os.dup(1)
+        os.dup2(file.fileno(), 1)
+
+        def kept() -> str:
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        try:
+            yield kept
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
+
+
 class GpuBackend:
     """One GPU of this machine.  driver: a module with the calls of cuda.bindings.driver."""
 
@@ -47,6 +70,8 @@ class GpuBackend:
         self._start(ordinal)
         self._modules: list[Any] = []
         self._failed = False
+        self._prints = False  # whether a text that is loaded calls vprintf
+        self.printed = ""
         self._open_context()
 
     def _start(self, ordinal: int) -> None:
@@ -111,6 +136,7 @@ class GpuBackend:
             message = f"the driver refused {name}"
             raise DriverError(Diagnostic("PTX-G0602", "semantic", message, Source("", name), facts=facts))
         self._modules.append(module)
+        self._prints |= "vprintf" in ptx
         return module
 
     def symbol(self, code: Any, name: str) -> int:
@@ -159,10 +185,17 @@ class GpuBackend:
 
     def sync(self) -> None:
         """Wait until all launches have ended; DriverError if one of them failed."""
-        self._call("cuCtxSynchronize")
+        if not self._prints:
+            self._call("cuCtxSynchronize")
+            return
+        with _standard_output() as kept:
+            self._call("cuCtxSynchronize")
+            ctypes.CDLL(None).fflush(None)
+            self.printed += kept()
 
     def reset(self) -> None:
         """Give memory and texts back; after a kernel's fault the context is made anew."""
+        self._prints, self.printed = False, ""
         if self._failed:
             self._modules.clear()
             self._give_arena_back()

@@ -5,7 +5,7 @@ executes them, and rolls them into a hash.  Some events are stored: from a first
 there is room for.  What may differ by nature, and loops that only wait, make no events (taint.py).  All threads execute
 the same inserted instructions; those of other warps under a false guard.
 
-    xc_config     5 x u64: buffer, CTA, warp, stride
+    xc_config     4 x u64: buffer, CTA, warp, stride
     buffer        32 lanes x 32 bytes: hash u64, next record u64, events u32, events to skip u32, end u64
                   then the records of each lane, 32 bytes each: value u64, event u32, key u32, hash u64, time u64
 """

@@ -14,7 +14,11 @@ from emulator.api.parameters import pack_arguments
 from emulator.crosscheck.backend import Backend
 from emulator.crosscheck.tensor_map import TensorMap
 from emulator.machine.grid import LaunchShape
+from emulator.parse import nodes, parse
 from emulator.program import Program
+from emulator.program.layout import size_of
+from emulator.program.link import expand, symbols_of
+from emulator.ptx_types import TYPES
 
 Array = npt.NDArray[Any]
 
@@ -57,7 +61,11 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A launch.  parameters: bytes, pointers to buffers or maps of them, in the order of the kernel's declaration."""
+    """A launch.
+
+    parameters: bytes, pointers to buffers or maps of them, in the order of the kernel's declaration.  variables: those
+    of the module that are compared, too; they hold what the text says before the launch.
+    """
 
     ptx: str
     name: str
@@ -67,6 +75,12 @@ class Job:
     parameters: tuple[Parameter, ...]
     cooperative: bool = False
     seed: int = 0
+    variables: tuple[Memory, ...] = ()
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """All that is compared: buffers, then variables."""
+        return *self.buffers, *self.variables
 
     def with_text(self, ptx: str) -> Job:
         """The same launch of another text."""
@@ -85,7 +99,7 @@ class Job:
 
 @dataclass
 class Placed:
-    """A job on a backend, ready to be launched: its code and the addresses of its buffers."""
+    """A job on a backend: its code and the addresses of its buffers, and after the launch of its variables."""
 
     backend: Backend
     job: Job
@@ -112,9 +126,10 @@ class Placed:
         return (address + parameter.offset).to_bytes(8, "little")
 
     def outputs(self) -> list[Array]:
-        """What stands in the buffers."""
+        """What stands in the buffers and variables."""
         found = []
-        for memory, address in zip(self.job.buffers, self.addresses, strict=True):
+        self.addresses += [self.backend.symbol(self.code, variable.name) for variable in self.job.variables]
+        for memory, address in zip(self.job.memories, self.addresses, strict=True):
             raw = self.backend.read(address, memory.before.nbytes)
             found.append(np.frombuffer(raw, memory.before.dtype).reshape(memory.before.shape).copy())
         return found
@@ -133,10 +148,25 @@ def place(backend: Backend, job: Job, addresses: Sequence[int] | None = None) ->
 
 
 def run(backend: Backend, job: Job, addresses: Sequence[int] | None = None) -> tuple[list[Array], list[int]]:
-    """(contents of the buffers after the launch, their addresses)."""
+    """(contents of the buffers and variables after the launch, their addresses)."""
     placed = place(backend, job, addresses)
     placed.launch()
     return placed.outputs(), placed.addresses
+
+
+def variables_of(text: str) -> tuple[Memory, ...]:
+    """The variables of a module that other modules see; not those that are initialised with addresses."""
+    found = []
+    for item in parse(text).items:
+        if isinstance(item, nodes.Variable) and item.space == "global" and item.linkage in ("visible", "weak"):
+            for variable in expand(item):
+                size, width = size_of(variable), TYPES[variable.type].width if variable.type in TYPES else 0
+                if size and width >= 8 and not symbols_of(variable.initial or ()):
+                    kind = TYPES[variable.type]
+                    name = f"{'f' if kind.kind == 'f' else 'u'}{min(width, 64) // 8}"
+                    contents = np.zeros(size, np.uint8).view(name)
+                    found.append(Memory(variable.name, contents))
+    return tuple(found)
 
 
 def job_of(
@@ -161,4 +191,6 @@ def job_of(
     data, _ = pack_arguments(program, given)
     parameters = tuple(pointers.get(p.name) or data[p.offset : p.offset + p.size].tobytes() for p in program.parameters)
     source = program.source
-    return Job(ptx or source.text, source.name, program.name, shape, tuple(buffers), parameters, seed=seed)
+    text = ptx or source.text
+    variables = variables_of(text)
+    return Job(text, source.name, program.name, shape, tuple(buffers), parameters, seed=seed, variables=variables)

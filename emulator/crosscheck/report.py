@@ -18,6 +18,7 @@ from emulator.ptx_types import Dim3, ScalarType
 WIDTH = 80
 MOST_LANES = 4
 MOST_OUTPUTS = 6
+MOST_PRINTED = 2
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -31,9 +32,12 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  {output.name:{width}}  {output_text(output)}"
     equal = len(report.outputs) - len(shown)
     if equal or len(shown) > MOST_OUTPUTS:
-        yield f"  {equal} other buffers are equal" if equal else f"  ... and {len(shown) - MOST_OUTPUTS} more"
+        yield f"  {equal} others are equal" if equal else f"  ... and {len(shown) - MOST_OUTPUTS} more"
     if report.first is not None:
         yield from _first(report)
+    for who, only in zip(("emulator", "GPU"), report.printed, strict=True):
+        for line in only[:MOST_PRINTED]:
+            yield f"  printed by the {who} alone: {line}"[:WIDTH]
     for text in report.excluded[:3]:
         yield from _folded("  excluded: ", text)
     for cta, warp, search in report.searches[:3]:

@@ -66,14 +66,19 @@ class Taint:
         return instruction.pc not in self.spins and result.offset not in self.registers
 
 
-def find_taint(program: Program, *, pointers_differ: bool = False) -> Taint:
-    """The taint of a program.  pointers_differ: whether buffers have other addresses on the other machine."""
+def find_taint(program: Program, *, pointers_differ: bool = False, maps: frozenset[str] = frozenset()) -> Taint:
+    """The taint of a program.
+
+    pointers_differ: whether buffers have other addresses on the other machine.  maps: parameters that are tensor maps,
+    whose bytes are each driver's own.
+    """
     taint = Taint(spins=frozenset(pc for first, last in spin_loops(program) for pc in range(first, last + 1)))
     changed = True
     while changed:
         changed = False
         for instruction in program.instructions:
             found = _source_of(instruction, taint, pointers_differ) or _passed_on(instruction, taint)
+            found = found or _of_map(instruction, maps)
             if found is None:
                 continue
             for register in writes(instruction):
@@ -156,6 +161,14 @@ def _source_of(instruction: Instruction, taint: Taint, pointers_differ: bool) ->
         if word == "ld" and isinstance(memory.base, Symbol) and id(memory.base.storage) in taint.passed:
             return taint.passed[id(memory.base.storage)]
     return None
+
+
+def _of_map(instruction: Instruction, maps: frozenset[str]) -> tuple[str, str] | None:
+    """The bytes of a tensor map."""
+    if instruction.variant.entry.mnemonic != "ld" or instruction.variant.get("ss") != "param":
+        return None
+    names = {memory.base.storage.name for memory in _memories(instruction) if isinstance(memory.base, Symbol)}
+    return next(((VALUE, f"the tensor map {name}, line {instruction.line}") for name in names & maps), None)
 
 
 def _of_operand(operand: Operand, at: str) -> tuple[str, str] | None:

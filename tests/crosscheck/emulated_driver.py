@@ -14,6 +14,8 @@ from emulator.machine.grid import LaunchShape
 from emulator.ptx_types import Dim3
 from tests.crosscheck.fake_driver import OK, CUresult, FakeDriver
 
+ARENA = 64 << 20
+
 
 class EmulatedDriver(FakeDriver):
     """lies: told in every text, as by a stand-in.  The arena is mapped in one piece, with variables behind it."""
@@ -28,10 +30,14 @@ class EmulatedDriver(FakeDriver):
         self.bytes = self.system.runner.memory
 
     def cuMemGetAllocationGranularity(self, prop: Any, option: Any) -> Any:
-        return OK, 64 << 20
+        return OK, ARENA
+
+    def cuMemAddressReserve(self, size: int, alignment: int, addr: int, flags: int) -> Any:
+        self.bytes.allocate(0, ARENA, "arena", address=addr)
+        return OK, addr
 
     def cuMemMap(self, ptr: int, size: int, offset: int, handle: int, flags: int) -> Any:
-        self.bytes.allocate(0, size, "arena", address=ptr)
+        assert size == ARENA
         return (OK,)
 
     def cuMemSetAccess(self, ptr: int, size: int, desc: Any, count: int) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from emulator import ObjectCode
 from emulator.crosscheck import verdict as v
 from emulator.crosscheck.backend import EmulatorBackend
 from emulator.crosscheck.check import CrossCheck, Report
@@ -53,8 +56,50 @@ def test_order_of_float_atomics() -> None:
     job = kernels.job(body)
     report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mov.f32"), 22, 0, 5)], unstable=True))
     assert (report.verdict.word, report.launches) == (v.ORDER, 0)
-    report = check(job, StandIn(schedule="random:3"))
-    assert report.verdict.word in (v.ORDER, v.EQUAL)
+
+
+SUM_OF_WARPS = """
+    mov.f32 %f1, 0f3F800000;
+    setp.eq.u32 %p1, %thread, 32;
+@%p1 mov.f32 %f1, 0f4C000000;
+    red.global.add.f32 [%out], %f1;
+"""
+
+
+class OtherOrder(StandIn):
+    """The second warp adds before the first."""
+
+    def load(self, ptx: str, name: str) -> ObjectCode:
+        adds = "red.global.add.f32 [%out], %f1;"
+        before = ".reg .pred %early;\nsetp.lt.u32 %early, %thread, 32;\n@%early bar.sync 1, 64;\n"
+        return super().load(ptx.replace(adds, f"{before}{adds}\n@!%early bar.arrive 1, 64;"), name)
+
+
+def test_order_of_float_atomics_that_the_gpu_repeats() -> None:
+    """2^25 swallows each 1 that comes behind it."""
+    job = kernels.job(SUM_OF_WARPS)
+    report = check(job, OtherOrder())
+    assert (report.verdict.word, report.outputs[0].differ) == (v.ORDER, 1)
+    assert "red.global.add.f32 of line" in report.verdict.text
+    assert report.finding is None
+
+
+THROUGH_A_SUM = (
+    SUM_OF_WARPS
+    + """
+    bar.sync 0;
+    ld.volatile.global.f32 %f2, [%out];
+    ld.global.f32 %f3, [%out];
+    bar.sync 0;
+    st.global.f32 [%mine], %f3;
+"""
+)
+
+
+def test_order_through_a_load_of_the_sum() -> None:
+    report = check(kernels.job(THROUGH_A_SUM), OtherOrder())
+    assert report.verdict.word == v.ORDER
+    assert "It reads what red.global.add.f32 adds up" in report.verdict.text
 
 
 APPROXIMATE = """
@@ -137,6 +182,80 @@ def test_undefined_when_nobody_wrote_what_is_read() -> None:
     report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "ld.shared"), 30))]))
     assert report.verdict.word == v.UNDEFINED
     assert "shared memory" in report.verdict.text
+
+
+SHUFFLE = """
+    mul.lo.u32 %r1, %thread, 3;
+    setp.ge.u32 %p1, %thread, 16;
+@%p1 bra DONE;
+    shfl.sync.idx.b32 %r2, %r1, 20, 31, 0x0000ffff;
+    st.global.u32 [%mine], %r2;
+DONE:
+"""
+
+
+def test_undefined_when_a_lane_outside_of_the_mask_is_read() -> None:
+    job = kernels.job(SHUFFLE, block=32)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "shfl.sync"), 4))]))
+    assert report.verdict.word == v.UNDEFINED
+    assert "lanes that its member mask does not have" in report.verdict.text
+
+
+PLACE = """
+    mov.u64 %rd1, totals;
+    mul.wide.u32 %rd2, %thread, 8;
+    add.u64 %rd1, %rd1, %rd2;
+    st.global.u32 [%rd1], %thread;
+"""
+
+
+def test_not_found_when_what_differs_is_not_recorded() -> None:
+    """An address is wrong, and addresses of variables may differ by nature."""
+    job = kernels.job(PLACE, before=".visible .global .align 8 .u32 totals[128];\n")
+    report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mov.u64 %rd1"), 2, 0, 40, 0)]))
+    assert (report.verdict.word, report.ok, report.finding) == (v.NOT_FOUND, False, None)
+    assert [search.first for _, _, search in report.searches] == [None, None]
+
+
+WAY = """
+    mov.u64 %rd1, flag;
+    ld.relaxed.gpu.global.u32 %r1, [%rd1];
+    setp.eq.u32 %p1, %r1, 0;
+    mov.u32 %r2, 1;
+@%p1 bra DONE;
+    mov.u32 %r2, 2;
+DONE:
+    st.global.u32 [%mine], %r2;
+"""
+
+
+def test_environment_when_a_branch_depends_on_a_flag() -> None:
+    job = kernels.job(WAY, before=".visible .global .u32 flag;\n")
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "ld.relaxed"), 0))]))
+    assert report.verdict.word == v.ENVIRONMENT
+    assert "ld.relaxed.gpu.global.u32 of line" in report.verdict.text
+
+
+def test_a_machine_that_goes_another_way_is_wrong() -> None:
+    """Equal results, and then one thread leaves the branch that it should take."""
+    body = "    setp.lt.u32 %p1, %thread, 40;\n    mov.u32 %r2, 1;\n@%p1 bra DONE;\n    mov.u32 %r2, 2;\nDONE:\n"
+    job = kernels.job(body + "    st.global.u32 [%mine], %r2;")
+
+    class Astray(StandIn):
+        def load(self, ptx: str, name: str) -> ObjectCode:
+            lie = "setp.lt.u32 %other, %thread, 41;\n@%other bra DONE;"
+            text = ptx.replace("@%p1 bra DONE;", lie).replace("{", "{\n.reg .pred %other;", 1)
+            return super().load(text, name)
+
+    report = check(job, Astray())
+    assert report.verdict.word == v.EMULATOR_BUG
+    assert "went different ways" in report.verdict.text
+
+
+def test_every_verdict_is_brought_about_here() -> None:
+    words = {name for name, value in vars(v).items() if name.isupper() and isinstance(value, str)}
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert {word for word in words if f"v.{word}" not in text} == set()
 
 
 CLOCK = """
