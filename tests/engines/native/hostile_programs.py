@@ -1,16 +1,18 @@
 """Programs that access wild addresses: each ends with a result or a fault, alike on both engines, and breaks nothing.
 
 Run as a module with the first seed and a number of seeds it prints a JSON object a line: the seed before its program
-runs, then what is wrong.  A process that dies has printed its seed.
+runs, then what is wrong.  A process that dies, by a fault of its own or at a guard page, has printed its seed.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,12 +24,15 @@ from emulator.machine import blocks
 from emulator.machine import memory as m
 from emulator.machine.blocks import BlockLayout, Pool
 from emulator.machine.grid import Grid
+from emulator.machine.multicast import MULTICAST_WINDOW
+from tests.engines.native import guard_pages
+from tests.engines.native.guard_pages import PAGE
 from tests.engines.native.random_instructions import Forms, Pools, Writer, kernel, module
-from tests.engines.native.random_operands import MARGIN, REGIONS, registers
+from tests.engines.native.random_operands import MARGIN, MULTICAST, OBJECTS, REGIONS, registers
 from tests.engines.native.random_programs import HEAP, PRINTF
 
-PROGRAMS_A_POOL = 100
-POOL_SIZE = (4, 60)
+PROGRAMS_A_POOL = 500
+POOL_SIZE = (4, 90)
 CANARY = 0xA5
 GUARD = 4096
 NEAR = 16 * GUARD
@@ -35,6 +40,7 @@ DEVICE_START = m.DEVICE_BASE
 DISTANCES = (0, 1, 2, 3, 4, 8, 16, 60, 64, 128, 255, 256, 4096, 1 << 24, 1 << 31, 1 << 32, 1 << 36, 1 << 47)
 OFFSETS = (0, 0, 0, 0, 0, 0, 0, 0, 16, 16, 1, 4, -4, 16, -16, 128, -128, 4096, -4096, 0x7FFF_FFFF, -0x8000_0000)
 MOST_INSTRUCTIONS = 20_000
+MULTIMEM = "multimem."
 
 
 @dataclass
@@ -93,6 +99,17 @@ class HostileWriter(Writer):
         if narrow:
             self.emit(f"cvt.u32.u64 %x{place}, %y{place};")
         return f"[{'%x' if narrow else '%y'}{place}+{offset}]"
+
+    def object(self, space: str, place: int) -> str:
+        """`[...]` of an mbarrier object, or of something else."""
+        if self.chance(0.3):
+            return f"[{OBJECTS[0]}]"
+        return self.address(space, 8, place=place)
+
+    def multimem(self, size: int, place: int) -> str:
+        """`[...]` of a multimem access."""
+        self.row("multimem", size, f"%y{place}")
+        return f"[%y{place}+{self.choice.choice(OFFSETS)}]"
 
     def row(self, space: str, size: int, name: str = "%y1") -> None:
         """A new row of the table into a register."""
@@ -247,7 +264,8 @@ def _gaps(layout: BlockLayout) -> Iterator[tuple[str, int]]:
     for index in range(layout.warps):
         start = layout.warps_at + index * layout.warp_bytes
         yield "registers", start + layout.local_at - GUARD
-        yield "a stack", start + layout.warp_bytes - GUARD
+        yield "a stack", start + layout.calls_at - GUARD
+        yield "a call stack", start + layout.warp_bytes - GUARD
 
 
 def _broken_gaps(pool: Pool) -> Iterator[str]:
@@ -260,12 +278,14 @@ def _broken_gaps(pool: Pool) -> Iterator[str]:
                     yield name
 
 
-def run(chosen: HostileProgram, engine: str, canaries: Canaries) -> tuple[dict[str, Any], list[str]]:
+def run(chosen: HostileProgram, code: ObjectCode, engine: str, canaries: Canaries) -> tuple[dict[str, Any], list[str]]:
     """(what the run left, what it broke)."""
     printed: list[str] = []
-    system = System(engine=engine, hang_after=2000, output=printed.append, max_instructions=MOST_INSTRUCTIONS)
+    limits: dict[str, Any] = {"hang_after": 2000, "max_instructions": MOST_INSTRUCTIONS}
+    system = System(2 if MULTIMEM in chosen.text else 1, engine=engine, output=printed.append, **limits)
+    if MULTIMEM in chosen.text:
+        system.multicast(MULTICAST, np.uint8)
     device = system.device(0)
-    code = ObjectCode.from_ptx(chosen.text.encode())
     loaded = code.load(device)
     out = device.zeros(1024, np.uint8, name="out")
     given = device.zeros((max(1, len(chosen.rows)), 32), np.uint64, name="in")
@@ -285,7 +305,7 @@ def run(chosen: HostileProgram, engine: str, canaries: Canaries) -> tuple[dict[s
     memory = system.runner.memory
     left = [(a.name, a.base, a.size, memory.view(a.base, min(a.size, 1 << 16)).tobytes()) for a in memory.allocations()]
     result = {"memory": left, "time": system.runner.time, "fault": fault, "printed": "".join(printed)}
-    return result, canaries.harmed() + between(memory)
+    return result, canaries.harmed() + between(memory, PAGE if guard_pages.AVAILABLE else NEAR)
 
 
 def _regions(
@@ -302,6 +322,7 @@ def _regions(
         "shared": [shared],
         "local": [(0, stack)],
         "param": [(0, 16 + sizes["param"])],
+        "multimem": [(MULTICAST_WINDOW, MULTICAST_WINDOW + MULTICAST)],
         "code": [(0x6B00_0000_0000 + 256, 0x6B00_0000_0000 + 512)],
     }
     windows = [("shared", m.SHARED_WINDOW), ("local", m.LOCAL_WINDOW), ("param", m.PARAM_WINDOW)]
@@ -311,15 +332,14 @@ def _regions(
     return found
 
 
-def between(memory: m.AddressSpace) -> list[str]:
-    """Bytes near allocations that belong to none and are not zero any more."""
+def between(memory: m.AddressSpace, near: int) -> list[str]:
+    """Bytes in the `near` bytes beside an allocation that belong to none and are not zero any more."""
     spans = sorted((a.base, a.end) for a in memory.allocations())
-    starts = [DEVICE_START, *(end for _, end in spans)]
-    ends = [*(base for base, _ in spans), spans[-1][1] + NEAR]
     found = []
-    for start, end in zip(starts, ends, strict=True):
-        size = min(end - start, NEAR)
-        if memory.view(start, size).any() or memory.view(end - size, size).any():
+    last = -(-spans[-1][1] // near) * near
+    for (_, start), (end, _) in pairwise([(DEVICE_START, DEVICE_START), *spans, (last, last)]):
+        behind, before = min(end, -(-start // near) * near), max(start, end // near * near)
+        if memory.view(start, behind - start).any() or memory.view(before, end - before).any():
             found.append(f"the arena behind {start:#x}")
     return found
 
@@ -327,12 +347,13 @@ def between(memory: m.AddressSpace) -> list[str]:
 def wrong_with(seed: int, canaries: Canaries) -> list[str]:
     """What is wrong with the runs of a program, if anything."""
     chosen = program(seed)
+    code = ObjectCode.from_ptx(chosen.text.encode())
     outcomes = []
     problems: list[str] = []
     for engine in ("reference", "native"):
         canaries.places.clear()
         canaries.pools.clear()
-        result, harmed = run(chosen, engine, canaries)
+        result, harmed = run(chosen, code, engine, canaries)
         problems += [f"{engine} changed {name}" for name in harmed]
         outcomes.append(result)
     wanted, found = outcomes
@@ -343,6 +364,8 @@ def wrong_with(seed: int, canaries: Canaries) -> list[str]:
 
 def main(first: int, count: int) -> None:
     """Run programs, a line before each and one after those that go wrong."""
+    faulthandler.enable()
+    guard_pages.install()
     canaries = Canaries()
     canaries.install()
     for seed in range(first, first + count):

@@ -6,6 +6,7 @@ The programs run in a process of their own, so that one that dies is a failure w
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,12 @@ import numpy as np
 import pytest
 
 from emulator.machine.memory import DEVICE_BASE, AddressSpace
-from tests.engines.native.hostile_programs import GUARD, Canaries, between
+from tests.engines.native.hostile_programs import GUARD, NEAR, PROGRAMS_A_POOL, Canaries, between
 
 QUICK = 100
-SLOW = 2_000
+SLOW = 10_000
 GROUP = 50
+SIGNAL = int(signal.SIGSEGV if sys.platform == "linux" else signal.SIGBUS)
 COMMAND = [sys.executable, "-m", "tests.engines.native.hostile_programs"]
 
 
@@ -44,9 +46,9 @@ def test_hostile_programs(first: int, checkout: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(QUICK, QUICK + SLOW, 5 * GROUP))
+@pytest.mark.parametrize("first", range(0, SLOW, PROGRAMS_A_POOL))
 def test_more_hostile_programs(first: int, checkout: Path) -> None:
-    _check(first, 5 * GROUP, checkout)
+    _check(first, PROGRAMS_A_POOL, checkout)
 
 
 # --- that harm would be seen -----------------------------------------------------------------------
@@ -79,17 +81,77 @@ def test_a_byte_of_the_host_is_seen() -> None:
     assert canaries.harmed() == ["memory of the host"]
 
 
+PROCESS = """
+import ctypes
+import numpy as np
+from tests.engines.native import guard_pages
+guard_pages.install()
+from emulator import ObjectCode, System
+from emulator.engines.native.engine import NativeEngine
+from emulator.machine.memory import DEVICE_BASE, AddressSpace
+print('{"seed": 1}', flush=True)
+"""
+MEMORY = """
+memory = AddressSpace(1)
+arena = memory.bytes.ctypes.data
+page = arena + memory.allocate(0, 4096, "a page").base - DEVICE_BASE
+far = arena + memory.allocate(0, 1 << 20, "far", align=1 << 16).base - DEVICE_BASE
+block = guard_pages.guarded_zeros((1 << 16) + 64)
+for where in (WHERES):
+    ctypes.memset(where, 1, 1)
+"""
+START = "block.ctypes.data"
+INSIDE = f"page, page + 4095, far, far + 5000, {START}, {START} + len(block) - 1"
+OUTSIDE = (
+    "arena", "page - 1", "page + 4096", "far - 1", "arena + len(memory.bytes) - 1", f"{START} - 4096",
+    f"{START} + len(block)",
+)  # fmt: skip
+KERNEL = """
+text = '''.version 9.0
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 out) {
+    .reg .b64 %d<2>; .reg .b32 %r; mov.u32 %r, 7; ld.param.u64 %d0, [out]; st.global.u32 [%d0+DISTANCE], %r; ret; }
+'''
+refresh = NativeEngine._refresh_allocations
+def wrong(engine):
+    refresh(engine)
+    engine._table["end"] += 1 << 24
+NativeEngine._refresh_allocations = wrong
+kernel = ObjectCode.from_ptx(text.encode()).get_kernel("k")
+kernel[1, 32](np.zeros(4, np.uint32), device=System(engine="native").device(0))
+"""
+
+
+def dies(code: str, checkout: Path) -> bool:
+    """Whether a process with guard pages dies by a signal; it must not end with an error of another kind."""
+    found = failures([sys.executable, "-c", PROCESS + code], checkout)
+    assert found in ([], [f"program 1: the process ended with -{SIGNAL}: "]), found
+    return bool(found)
+
+
+@pytest.mark.parametrize("where", [INSIDE, *OUTSIDE])
+def test_a_touch_beside_the_memory_of_kernels_is_death(where: str, checkout: Path) -> None:
+    assert dies(MEMORY.replace("WHERES", f"{where},"), checkout) == (where in OUTSIDE)
+
+
+@pytest.mark.parametrize(("distance", "harms"), [(8, False), (4096, True), (65536, True)])
+def test_a_native_store_that_strays_is_death(distance: int, harms: bool, checkout: Path) -> None:
+    """Past a check that takes the allocation for larger than it is."""
+    assert dies(KERNEL.replace("DISTANCE", str(distance)), checkout) == harms
+
+
 @pytest.mark.parametrize("behind", [0, 300, 700, 5000])
 def test_a_byte_between_allocations_is_seen(behind: int) -> None:
     memory = AddressSpace(1)
     first, second = (memory.allocate(0, 100, name) for name in ("first", "second"))
     memory.write(first.base, bytes(range(100)))
     memory.write(second.base, b"x" * 100)
-    assert between(memory) == []
+    assert between(memory, NEAR) == []
     spot = first.end + behind
     memory.view(spot, 1)[:] = 1
     place = first.end if spot < second.base else second.end
-    assert between(memory) == [f"the arena behind {place:#x}"]
+    assert between(memory, NEAR) == [f"the arena behind {place:#x}"]
     memory.view(spot, 1)[:] = 0
     memory.view(DEVICE_BASE + 9, 1)[:] = 1
-    assert between(memory) == [f"the arena behind {DEVICE_BASE:#x}"]
+    assert between(memory, NEAR) == [f"the arena behind {DEVICE_BASE:#x}"]
