@@ -41,7 +41,10 @@ def _executed(device: DeviceSnapshot, launch: GridSnapshot, key: WarpKey) -> int
 def executed_now(timeline: Timeline, key: WarpKey) -> int:
     """The same where the machine is."""
     warp = timeline.warp(key)
-    return warp.executed if warp is not None else executed_in(timeline.runner.snapshot(), key)
+    if warp is not None:
+        return warp.executed
+    grids = [grid for device in timeline.runner.devices for grid in device.grids if grid.number == key[0]]
+    return 0 if grids and key[1] >= grids[0].next_cta else ENDED
 
 
 def quiet_since(snapshots: Sequence[Kept], first: int, last: int, key: WarpKey, executed: int) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.engines.divergence import next_group
 from emulator.engines.run import Runner
-from emulator.engines.schedule import QUANTUM, WarpKey, key_of
+from emulator.engines.schedule import WarpKey, key_of
 from emulator.errors import KernelFault
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Instruction, Program
@@ -224,7 +224,7 @@ class Motor:
         end = last if pause is None else min(last, pause)
         over = self._overrun()
         while time < end and not self.interrupted:
-            if self._freely(min(end, last - 2 * QUANTUM - over)):
+            if self._freely(end, last - over):
                 time = runner.time
                 continue
             turn = runner.turn or runner.settle()
@@ -241,13 +241,23 @@ class Motor:
                 break
         return time > start or self._reached() is not None
 
-    def _freely(self, end: int) -> bool:
-        """Turns of all warps in native code, about to a time, which tells nobody who ran; whether there was one."""
+    def _freely(self, end: int, last: int) -> bool:
+        """Turns of all warps in native code; whether there was one.  Who ran is told only if that has to be known.
+
+        end: no turn begins at this time.  last: none goes on much beyond it.
+        """
         runner, start = self.runner, self.runner.time
-        if self._stopping is None or self.by_turns or runner.turn is not None or start >= end:
+        if self._stopping is None or runner.turn is not None or start >= min(end, last):
             return False
-        self._freed(start)
-        return self._stopping.run_freely(end - start) and runner.time > start
+        if self.by_turns:
+            done, turns = self._stopping.run_logged(end, last)
+            for time, key in turns:
+                self._ran(time, key)
+        else:
+            self._freed(start)
+            done = self._stopping.run_freely(end, last)
+        self.since = runner.turn_start
+        return done and runner.time > start
 
     def _overrun(self) -> int:
         """How many instructions a turn will hardly go on after its count, to the next control transfer."""

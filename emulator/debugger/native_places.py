@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from emulator.debugger.motor import NOWHERE, Places, Standing, Trap, standing_of
-from emulator.engines.native.engine import NativeEngine
+from emulator.engines.native.engine import NEVER, NativeEngine
 from emulator.engines.native.recording import WATCHING
 from emulator.engines.native.watching import ANYBODY, KINDS, WATCHES, no_watches
 from emulator.engines.reference.engine import ReferenceEngine, Step
 from emulator.engines.run import TurnSuspended
-from emulator.engines.schedule import key_of
+from emulator.engines.schedule import WarpKey, key_of
 from emulator.machine.warp import Warp
 from emulator.observer import Events
 from emulator.program import Program
 
 if TYPE_CHECKING:
     from emulator.engines.run import Runner
+
+LOGGED = 4096  # turns that are written down until Python looks
 
 
 class StoppingEngine(NativeEngine):
@@ -35,6 +39,7 @@ class StoppingEngine(NativeEngine):
         self._stops: Callable[[Standing], bool] | None = None
         self._patched: dict[Program, dict[int, int]] = {}  # by pc the handler
         self._accesses: dict[Program, dict[int, int]] = {}
+        self._log = np.zeros((LOGGED, 3), np.int64)
         self._watches = no_watches()
         self._set(watches=self._watches.ctypes.data)
 
@@ -52,15 +57,27 @@ class StoppingEngine(NativeEngine):
         """Stop nowhere; the records stay as they are."""
         self._stops = None
 
-    def run_freely(self, most: int) -> bool:
-        """Turns of all warps, up to about so many instructions; whether there were any."""
-        kept = self._stretch
-        self._stretch = min(kept, most)
+    def run_freely(self, pause: int, until: int) -> bool:
+        """Turns of all warps; whether there were any.  pause: no turn begins at or after this time.
+
+        until: a turn that goes on beyond this time is interrupted at its next control transfer.
+        """
+        self._pause, self._until = pause, until
         try:
             return self.run_ready()
         finally:
-            if most < kept:
-                self._stretch = kept
+            self._pause = self._until = NEVER
+
+    def run_logged(self, pause: int, until: int) -> tuple[bool, list[tuple[int, WarpKey]]]:
+        """The same, and which warp began a turn when."""
+        first = self._log.ctypes.data
+        self._set(log=first, log_end=first + self._log.nbytes)
+        try:
+            done = self.run_freely(pause, until)
+            entries = self._log[: (self._get("log") - first) // self._log.strides[0]].tolist()
+        finally:
+            self._set(log=0)
+        return done, [(time, (who & 0xFFFFFFFF, who >> 32, warp)) for time, who, warp in entries]
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
         """A turn; a single instruction changes nothing in native code."""

@@ -83,6 +83,9 @@ class Run(Record):
     scratch: u64  # room for a warp's bytes
     repeated: i64  # instructions of parked warps that were not executed
     watches: u64  # what a debugger watches (watching.py)
+    until: i64  # a turn that goes on beyond this time is interrupted at its next control transfer
+    log: u64  # where the next turn is written: its time, the launch and the CTA, the warp; 0 for nowhere
+    log_end: u64
 
 
 class Masks(Record):

@@ -18,7 +18,7 @@ from emulator.machine.layout import offset_of
 from emulator.machine.residents import RECORD, Resident
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 
-PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, ENDED, RETIRE, HANG = 20, 21, 22, 23, 24, 25, 26
+PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, ENDED, RETIRE, HANG, PART = 20, 21, 22, 23, 24, 25, 26, 28
 ROWS = CONTEXT_BYTES + HEADER_BYTES
 SHARED, LOCAL, BLOCK = offset_of(Context, "shared"), offset_of(Context, "local"), offset_of(Context, "block")
 
@@ -244,10 +244,19 @@ def end_cta(run: Run, record: Resident) -> int:
 
 
 @native
+def log_turn(run: Run, record: Resident) -> None:
+    """Write down who runs from now on."""
+    store64(run.log, run.time)
+    store64(run.log + 8, GridBytes(record.grid).number | record.linear << 32)
+    store64(run.log + 16, run.current % RECORD)
+    run.log += 24
+
+
+@native
 def next_turn(run: Run) -> int:
     """Take the first warp of the queue.  Not 0 if there is none to run now."""
     ring = Ring(run.ring)
-    if run.time >= run.pause:
+    if run.time >= run.pause or (run.log != 0 and run.log >= run.log_end):
         return PAUSED
     if ring.count == 0:
         return EMPTY
@@ -263,6 +272,8 @@ def next_turn(run: Run) -> int:
     run.turn_start = run.time
     context = warp_context(GridBytes(record.grid), record.block, entry % RECORD)
     run.left = context.left if context.left > 0 else run.quantum
+    if run.log != 0:
+        log_turn(run, record)
     masks = Masks(context.address + ROWS - MASKS_BACK)
     if masks.suspended != 0:
         masks.waiting = masks.waiting & ~masks.suspended
@@ -310,6 +321,13 @@ def spend(run: Run, context: Context, executed: int) -> None:
 
 
 @native
+def is_runnable(context: Context) -> int:
+    """Whether a lane of a warp can execute."""
+    masks = Masks(context.address + ROWS - MASKS_BACK)
+    return masks.live & ~masks.waiting
+
+
+@native
 def run_ready(run: Run) -> int:
     """Turn after turn, until Python is needed."""
     while True:
@@ -323,6 +341,10 @@ def run_ready(run: Run) -> int:
         given = run.left
         if given > run.limit - run.time:
             given = run.limit - run.time
+        part = 0
+        if given > run.until - run.time:
+            given = run.until - run.time
+            part = 1
         may_park = 1 if run.parking != 0 and given == run.quantum else 0
         if may_park != 0:
             if context.spins == FOUND:
@@ -343,6 +365,8 @@ def run_ready(run: Run) -> int:
         run.progress += context.progress
         if status in (LEAVE, BREAK, DELIVER):
             return status
+        if part != 0 and run.left > 0 and is_runnable(context) != 0:
+            return PART
         if may_park != 0:
             note_end(run, grid, context, status)
         status = end_turn(run, context, record)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
-from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, RETIRE
+from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, PART, RETIRE
 from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER
 from emulator.engines.native.library import library
 from emulator.engines.native.parking import PARK, Parkings
@@ -58,6 +58,7 @@ class NativeEngine(ReferenceEngine):
         self._table = np.zeros(0, ALLOCATION)
         self._epoch = -1
         self._stretch = FIRST_STRETCH
+        self._pause = self._until = NEVER  # of a run to a time
         self.parkings = Parkings(self)
         self._run["scratch"] = self.parkings.scratch
 
@@ -176,7 +177,8 @@ class NativeEngine(ReferenceEngine):
             hang_after=runner.hangs.limit,
             look_at=runner.hangs.look_at,
             quantum=runner.schedule.quantum,
-            pause=pause,
+            pause=min(pause, self._pause, self._until),
+            until=self._until,
             current=0,
             parking=self.parkings.generation,
         )
@@ -237,7 +239,7 @@ class NativeEngine(ReferenceEngine):
         """Do what native code has returned for."""
         runner, entry = self.runner, self._get("current")
         self._set(current=0)
-        if status in (LEAVE, LIMIT):
+        if status in (LEAVE, LIMIT, PART):
             runner.take_up(Pick(runner.warp_at(entry), self._get("left"), exact=False))
             if status == LIMIT:
                 runner.require_time()

@@ -1,5 +1,6 @@
-"""Watchpoints stop at the same instructions however a kernel runs: natively up to traps, or step by step."""
+"""Watchpoints and seeks come to the same instructions however a kernel runs: natively up to them, or step by step."""
 
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.debugger import motion
 from emulator.debugger.commands import run_line
 from emulator.debugger.session import Launched, Session
+from tests.debugger.test_timeline import state
 from tests.engines.random_kernels import random_kernel
 
 WATCHES = (
@@ -64,6 +66,18 @@ def check(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_watches_of_a_few_random_kernels(seed: int) -> None:
     check(seed)
+
+
+@pytest.mark.parametrize("seed", range(40, 52))
+def test_a_moment_is_the_same_however_it_is_reached(seed: int) -> None:
+    native, reference = session_of(seed, "native"), session_of(seed, "reference")
+    motion.continue_(reference)
+    chance = random.Random(seed)
+    for _ in range(4):
+        time = chance.randrange(reference.timeline.end + 1)
+        motion.seek(reference, time)
+        motion.seek(native, time)
+        assert state(native) == state(reference), time
 
 
 @pytest.mark.slow
