@@ -12,7 +12,7 @@ from abc import update_abstractmethods
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from emulator.engines.native import rounding
+from emulator.engines.native import directed, rounding
 from emulator.engines.native.control_ops import ControlOps
 from emulator.engines.native.machine_ops import MachineOps
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
@@ -317,18 +317,20 @@ class LaneText(ControlOps):
 
     def fmul(self, a: Value, b: Value, rnd: str = "rn") -> Value:
         """a * b rounded once."""
+        if a.type is F64 and rnd != "rn":
+            return self._canonical(directed.product(self, a, b, rnd), a, b)
         return self._product("fmul", a, b, rnd)
 
     def fdiv(self, a: Value, b: Value, rnd: str = "rn") -> Value:
         """a / b rounded once; quotients of short floats may be rounded to f64 first."""
+        if a.type is F64 and rnd != "rn":
+            return self._canonical(directed.quotient(self, a, b, rnd), a, b)
         return self._product("fdiv", a, b, rnd)
 
     def _product(self, operation: str, a: Value, b: Value, rnd: str) -> Value:
         if self._short(a.type, rnd):
             wide = rounding.raw(self, operation, rounding.widen(self, a), rounding.widen(self, b))
             return self._narrowed(wide, a.type, rnd)
-        if rnd != "rn":
-            raise NoNativeForm(f"{operation} of {a.type} in {rnd}")
         return self._canonical(self._binary(operation, a, b), a, b)
 
     def fma(self, a: Value, b: Value, c: Value, rnd: str = "rn") -> Value:
@@ -338,7 +340,7 @@ class LaneText(ControlOps):
             total, error = rounding.exact_sum(self, rounding.raw(self, "fmul", x, y), z, rnd)
             return self._narrowed(rounding.to_odd(self, total, error), a.type, rnd)
         if rnd != "rn":
-            raise NoNativeForm(f"fma of {a.type} in {rnd}")
+            return self._canonical(directed.fused(self, a, b, c, rnd), a, b, c)
         kind = self._type(a)
         arguments = [(kind, x.data) for x in (a, b, c)]
         result = Value(self, a.type, self.intrinsic(f"llvm.fma.v32f{a.type.width}", kind, arguments))
@@ -347,7 +349,7 @@ class LaneText(ControlOps):
     def fsqrt(self, a: Value, rnd: str = "rn") -> Value:
         """The square root rounded once; roots of short floats may be rounded to f64 first."""
         if a.type is F64 and rnd != "rn":
-            raise NoNativeForm(f"sqrt of {a.type} in {rnd}")
+            return self._canonical(directed.root(self, a, rnd), a)
         short = self._short(a.type, rnd)
         x = rounding.widen(self, a) if short else a
         kind = self._type(x)
