@@ -63,6 +63,8 @@ class Run(Record):
     dirty: i64  # page map, so that dirty + (device address >> 12) is a page's byte
     table: u64  # ALLOCATION entries by address
     count: i64
+    memory_bytes: i64  # of all devices
+    stride: i64  # from one device's memory to the next
     ring: u64  # the queue of the warps that are ready (engines/ready.py)
     time: i64
     progress: i64
@@ -124,7 +126,16 @@ ALLOCATION = np.dtype([("base", "u8"), ("end", "u8"), ("read_only", "u8"), ("unu
 assert CONTEXT.itemsize <= CONTEXT_BYTES
 
 MASKS = HEADER_BYTES - 32  # where Masks stand in a warp's header
-HEADER = {"pc": 0, "depth": 128, "frame": 256, "carry": 640, "live": 672, "waiting": 676, "slice": 680}
+HEADER = {
+    "pc": 0,
+    "depth": 128,
+    "frame": 256,
+    "stack_top": 512,
+    "carry": 640,
+    "live": 672,
+    "waiting": 676,
+    "slice": 680,
+}
 HEADER |= {"run_length": 684, "turn": 688, "ran": 692, "suspended": 696}
 
 

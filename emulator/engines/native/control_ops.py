@@ -1,4 +1,4 @@
-"""Control and barriers as LLVM text: a handler checks its operands and ends in a function of the scheduler.
+"""Control, stacks and barriers as LLVM text: a handler checks its operands and ends in a function of the scheduler.
 
 What that function has to know stands in the warp's context: the lanes that are taken, a barrier's number and count.
 """
@@ -12,16 +12,17 @@ from emulator.engines.native.mbarriers import suspend_text
 from emulator.engines.native.meeting import VOTES, WAITS
 from emulator.engines.native.text import lane_type, vector
 from emulator.engines.native.warp_ops import WarpOps
-from emulator.isa.ops import PRED, U32, Value
+from emulator.isa.ops import PRED, U32, U64, Value
 from emulator.machine.blocks import BARRIERS
 from emulator.machine.warp import HEADER_BYTES
-from emulator.ptx_types import WARP_SIZE
+from emulator.ptx_types import TYPES, WARP_SIZE
 
 
 class ControlOps(WarpOps):
     """Control of the text builder."""
 
     guarded = False  # whether the instruction has a guard, which may be false in all lanes
+    may_pass = False  # whether the handler has a way on for that case
 
     def branch(self, lanes: Value, target: Any) -> None:
         """A transfer of all lanes of the group, of some of them, or of none."""
@@ -68,9 +69,40 @@ class ControlOps(WarpOps):
         """Stop the launch if a lane is on: the reference engine does it."""
         self.go_on_unless(self.any_lane(lanes.data))
 
+    def yield_(self, lanes: Value) -> None:
+        """End the warp's turn, whether a lane executes or not."""
+        self.control = "give_up"
+
+    def executed_so_far(self) -> Value:
+        """The time of the instruction, in every lane."""
+        pc = self.emit(f"load i32, ptr {self.emit('getelementptr i8, ptr %ip, i64 40')}")
+        length = self.emit(f"sub i32 {pc}, {self.field('start_pc', 'i32')}")
+        begun = self.emit(f"sub i64 {self.field('clock')}, {self.field('budget')}")
+        now = self.emit(f"add i64 {begun}, {self.emit(f'zext i32 {length} to i64')}")
+        return Value(self, U64, self.spread("i64", now))
+
     def suspend(self, lanes: Value) -> None:
         """Lanes that have just come wait for the warp's next turn."""
         suspend_text(self, lanes)
+
+    # --- the stack -------------------------------------------------------------------------------------
+
+    def _stack_place(self) -> str:
+        return self.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['stack_top'] - HEADER_BYTES}")
+
+    def _stack_row(self) -> Value:
+        return self.value(TYPES["u32"], f"load {vector('i32')}, ptr {self._stack_place()}, align 32")
+
+    def stack_top(self) -> Value:
+        """The end of each lane's stack in use."""
+        return self.cast(self._stack_row(), U64)
+
+    def set_stack_top(self, address: Value) -> None:
+        """Move the end of the executing lanes' stacks; beyond the stack leaves."""
+        limit = Value(self, U64, self.spread("i64", self.field("stack_bytes")))
+        self.go_on_unless(self.any_lane(((address > limit) & self.lanes).data))
+        new = self.select(self.lanes, self.cast(address, TYPES["u32"]), self._stack_row())
+        self.lines.append(f"  store {vector('i32')} {new.data}, ptr {self._stack_place()}, align 32")
 
     # --- barriers ------------------------------------------------------------------------------------
 
@@ -112,6 +144,7 @@ class ControlOps(WarpOps):
         """Have the handler end in a function for the executing lanes; with none of them it goes on at once."""
         self.control = function
         if self.guarded:
+            self.may_pass = True
             some = self.label()
             none = self.emit(f"icmp eq i32 {self.lane_mask}, 0")
             self.lines += [f"  br i1 {none}, label %nobody, label %{some}", f"{some}:"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
 from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, PART, RETIRE
-from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER
+from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER, YIELDED
 from emulator.engines.native.library import library
 from emulator.engines.native.parking import PARK, Parkings
 from emulator.engines.native.records import NativeProgram
@@ -143,6 +143,9 @@ class NativeEngine(ReferenceEngine):
             left = budget
             if status in (TURN_OVER, IDLE):
                 return True
+            if status == YIELDED:
+                self.ops.yielded = True
+                return True
             if status == DELIVER:
                 self.runner.events.flush()
                 continue
@@ -268,6 +271,8 @@ class NativeEngine(ReferenceEngine):
             dirty=memory.dirty.ctypes.data - (m.DEVICE_BASE >> m.PAGE_SHIFT),
             table=self._table.ctypes.data,
             count=len(entries),
+            memory_bytes=len(memory.bytes),
+            stride=memory.stride,
         )
         for native in self._programs.values():
             native.forget_allocations()

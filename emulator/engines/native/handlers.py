@@ -37,6 +37,7 @@ INLINE_OPERANDS = 6
 MODES = ("full", "part", "guard", "unless")
 SLOW = {"full": "slow", "part": "slow", "guard": "slow_guard", "unless": "slow_unless"}  # where no pattern fits
 RECORDING = ("recording", "recording_guard", "recording_unless")  # slow ones that note accesses (recording.py)
+TIMES = {"time": 0, "time above": 32}  # forms of clocks: the bit of the time with which they begin
 RESUME = "resume"  # the second half of an instruction that has waited, which returns
 GUARDS = {"guard": True, "slow_guard": True, "unless": False, "slow_unless": False}  # by mode: what the guard must be
 WATCHING = ("watching", "watching_guard", "watching_unless")  # slow ones that stop at watched bytes (watching.py)
@@ -50,6 +51,7 @@ declare i32 @arrive(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @exit_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @ret_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @call_some(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @give_up(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @go_apart(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i1 @lookup(ptr, ptr, i64)
 """
@@ -64,7 +66,7 @@ class Shape:
     (a register, and a constant in the record's last field), "second" (a register, and a constant among the offsets of
     rows), "constant" (the record's last field alone), "frame" (that field, counted from the lane's frame), "variable"
     (the address of what lies there, as a value), "target" (a label), "targets" (labels), "callee" (whom a call may
-    enter).
+    enter), "time" (a clock), "time above" (its upper half).
     """
 
     type: ScalarType
@@ -103,7 +105,7 @@ class HandlerText:
         self.ops.recording, self.ops.watching = mode in RECORDING, mode in WATCHING
         self.ops.guarded = mode in GUARDS
         shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
-        self._rows = sum(len(shape.widths) + (shape.form == "second") for shape in shapes)
+        self._rows = sum(sum(map(bool, shape.widths)) + (shape.form == "second") for shape in shapes)
         self.ops.spare = self._rows <= INLINE_OPERANDS - 2
 
     def build(self, name: str, linkage: str = "") -> str:
@@ -164,7 +166,7 @@ class HandlerText:
             self._transfer()
         else:
             self._end(f"@{ops.control}", "%ip")
-            if self.mode in GUARDS:
+            if ops.may_pass:
                 ops.lines.append("nobody:")
                 self._go_on()
 
@@ -251,7 +253,7 @@ class HandlerText:
     def _places(self, shape: Shape | None, numbers: Iterator[int]) -> list[str]:
         if shape is None or shape.form == "sink":
             return []
-        found = [self._row(self._offset(next(numbers))) for _ in shape.widths]
+        found = [self._row(self._offset(next(numbers))) if width else "" for width in shape.widths]
         if shape.form == "second":
             found.append(self.ops.emit(f"sext i32 {self._offset(next(numbers))} to i64"))
         return found
@@ -271,6 +273,8 @@ class HandlerText:
             return self._seen(self.ops.view(self._in_frame(self._last_field()), TYPES["b64"]), shape.type)
         if shape.form == "second":
             return self._from_register(shape.widths[0], places[0], places[1])
+        if shape.form in TIMES:
+            return self._seen(self.ops.executed_so_far() >> TIMES[shape.form], shape.type)
         loaded = [self._load(width, place) for width, place in zip(shape.widths, places, strict=True)]
         if shape.form == "elements":
             return [self._seen(value, shape.type) for value in loaded]
@@ -345,7 +349,8 @@ class HandlerText:
                 continue
             if shape.form == "elements":
                 for value, width, place in zip(result, shape.widths, at, strict=True):
-                    self._store(self._extended(value, shape.type, width), width, place)
+                    if width:
+                        self._store(self._extended(value, shape.type, width), width, place)
             elif shape.form == "packed":
                 self._unpack(result, shape, at)
             else:
@@ -353,12 +358,12 @@ class HandlerText:
 
     def _unpack(self, result: Value, shape: Shape, places: list[str]) -> None:
         ops, whole = self.ops, bits_type(shape.type.width)
-        bits, at = ops.view(result, whole), 0
-        for width, place in zip(shape.widths, places, strict=True):
-            places_down = splat(lane_type(whole), at)
-            moved = ops.value(whole, f"lshr {vector(lane_type(whole))} {bits.data}, {places_down}")
-            self._store(ops.cast(moved, row_type(width)), width, place)
-            at += width
+        bits, step = ops.view(result, whole), shape.type.width // len(places)
+        for number, (width, place) in enumerate(zip(shape.widths, places, strict=True)):
+            if width:
+                places_down = splat(lane_type(whole), number * step)
+                moved = ops.value(whole, f"lshr {vector(lane_type(whole))} {bits.data}, {places_down}")
+                self._store(ops.cast(moved, row_type(width)), width, place)
 
     def _extended(self, value: Value, kind: ScalarType, width: int) -> Value:
         """A result in the width of its register, extended by the sign of the instruction's type."""

@@ -11,7 +11,18 @@ from __future__ import annotations
 from emulator.engines.divergence import SLICE
 from emulator.engines.event_ring import EventRing
 from emulator.engines.native.context import Context, Instruction, Masks, Run
-from emulator.engines.native.lanes_text import AGAIN, BREAK, DELIVER, IDLE, LEAVE, NOBODY, STOPPED, STRAY, TURN_OVER
+from emulator.engines.native.lanes_text import (
+    AGAIN,
+    BREAK,
+    DELIVER,
+    IDLE,
+    LEAVE,
+    NOBODY,
+    STOPPED,
+    STRAY,
+    TURN_OVER,
+    YIELDED,
+)
 from emulator.engines.native.noting import take_back
 from emulator.engines.native.scalar import load64, native, planted, tail, text
 from emulator.machine.grid import GridBytes
@@ -178,6 +189,14 @@ def leave(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
 
 
 @native
+def give_up(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
+    """The turn ends after this instruction."""
+    account(regs, ctx, ip.pc - ctx.start_pc + 1)
+    save_pcs(regs, mask, ip.pc + 1)
+    return YIELDED
+
+
+@native
 def stop(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """A planted stop."""
     halt(ip, regs, ctx, mask)
@@ -252,8 +271,10 @@ def run_turn(regs: int, ctx: Context, left: int, exact: int) -> int:
             status = run_carefully(regs, ctx, left, exact)
             left += ctx.budget
             ctx.budget = left
+            if status in (IDLE, YIELDED):
+                return status
             if left <= 0 and (exact != 0 or status == TURN_OVER):
-                return status if status == IDLE else TURN_OVER
+                return TURN_OVER
             if status in (AGAIN, STOPPED, TURN_OVER):
                 continue
         ctx.budget = left

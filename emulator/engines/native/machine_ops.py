@@ -18,6 +18,7 @@ from emulator.engines.native.patterns import Pattern, Place, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, ObjectChange, Ops, Value
 from emulator.machine import memory as m
+from emulator.machine.multicast import MULTICAST_END, MULTICAST_WINDOW
 from emulator.machine.warp import HEADER_BYTES
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
@@ -375,13 +376,28 @@ class MachineOps(Ops):
 
     def in_space(self, space: str, address: Value) -> Value:
         """Whether a generic address lies in a window; .shared is the CTA's own part of it."""
-        if space not in m.WINDOWS:
-            self._none(f"isspacep.{space}")
         wide = self.cast(address, U64)
+        if space not in m.WINDOWS:
+            return self._in_device(space, wide)
         if space != "shared":
             return wide >> 32 == m.WINDOWS[space] >> 32
         rank = Value(self, U64, self.spread("i64", self.field("shared_origin"))) >> m.CLUSTER_SHIFT
         return wide >> m.CLUSTER_SHIFT == rank + (m.SHARED_WINDOW >> m.CLUSTER_SHIFT)
+
+    def _in_device(self, space: str, address: Value) -> Value:
+        """Whether an address is of .const, or of .global, to which parameters and multicasts belong."""
+        device = address - m.DEVICE_BASE
+        inside = (address >= m.DEVICE_BASE) & (device < self._everywhere("memory_bytes"))
+        stride = self._everywhere("stride")
+        const = self.remainder(device, stride) >= stride - m.CONST_BYTES
+        if space == "const":
+            return inside & const
+        inside = inside & ~const | (address >> 32 == m.PARAM_WINDOW >> 32)
+        return inside | ((address >= MULTICAST_WINDOW) & (address < MULTICAST_END))
+
+    def _everywhere(self, field: str) -> Value:
+        """A field of the run's record in all lanes."""
+        return Value(self, U64, self.spread("i64", self.global_field(field)))
 
     # --- the carry bit -------------------------------------------------------------------------------
 

@@ -184,14 +184,16 @@ class NativeProgram:
         if isinstance(place, (Packed, Elements)):
             form = "packed" if isinstance(place, Packed) else "elements"
             parts = [self._shape(element, offsets, last) for element in place.elements]
-            if any(part.form != "one" for part in parts):
+            if any(part.form not in ("one", "sink") for part in parts):
                 raise NoRecord
-            return Shape(kind, tuple(part.widths[0] for part in parts), form)
+            return Shape(kind, tuple(sum(part.widths) for part in parts), form)
         if isinstance(place, Register):
             offsets.append(place.offset)
             return Shape(kind, (_width(place.type),))
         if isinstance(place, Symbol) and place.storage.space == "frame":
             return self._variable(place, kind, last)
+        if isinstance(place, Special) and SPECIAL_REGISTERS[place.name].volatile and kind.width <= place.type.width:
+            return Shape(kind, (), "time above" if place.name.endswith("_hi") else "time")
         if isinstance(place, (Immediate, Special, Symbol, FunctionAddress)):
             offsets.append(self._constant(place, kind))
             return Shape(kind, (_width(kind),))

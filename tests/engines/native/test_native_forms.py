@@ -238,6 +238,75 @@ def test_calls_without_the_reference(name: str, monkeypatch: pytest.MonkeyPatch)
         assert list(found) == list(expected)
 
 
+OTHERS = {
+    "f64 in directed modes": """
+        cvt.rn.f64.u32 %d0, %t; add.rz.f64 %d0, %d0, 0d3FD5555555555555; mov.f64 %d1, 0d000FFFFFFFFFFFFF;
+        div.rp.f64 %d2, %d0, 0d4008000000000000; sqrt.rm.f64 %d3, %d2; mul.rz.f64 %d4, %d3, %d1;
+        fma.rm.f64 %d5, %d2, %d3, %d0; rcp.rp.f64 %d6, %d5; mad.rz.f64 %d4, %d4, %d6, %d5;
+        mov.b64 {%r0, %r1}, %d4; xor.b32 %r0, %r0, %r1; st.global.u32 [%mine], %r0;
+    """,
+    "halves of registers": """
+        mul.wide.u32 %rd0, %t, 0x70000001; mov.b64 {_, %r0}, %rd0; mov.b64 {%r1, _}, %rd0;
+        mov.b32 {%h0, _}, %r1; cvt.u32.u16 %r2, %h0;
+        add.u32 %r0, %r0, %r1; add.u32 %r0, %r0, %r2; st.global.u32 [%mine], %r0;
+        shr.u64 %rd3, %mine, 4; shl.b64 %rd3, %rd3, 4; ld.global.v4.u32 {_, %r3, _, %r4}, [%rd3];
+        add.u32 %r0, %r0, %r3; xor.b32 %r0, %r0, %r4; st.global.u32 [%mine], %r0;
+    """,
+    "clocks": """
+        mov.u32 %r0, %clock; mov.u64 %rd0, %clock64; mov.u32 %r1, %clock_hi; mov.u64 %rd1, %globaltimer;
+        cvt.u32.u64 %r2, %rd0; sub.u32 %r2, %r2, %r0; sub.u64 %rd1, %rd1, %rd0; cvt.u32.u64 %r3, %rd1;
+        mad.lo.u32 %r2, %r3, 100, %r2; add.u32 %r2, %r2, %r1; mov.u32 %r4, %clock; mad.lo.u32 %r2, %r4, 1000, %r2;
+        st.global.u32 [%mine], %r2;
+    """,
+    "spaces": """
+        .shared .align 4 .b8 box[64]; .local .align 4 .b8 mine[8];
+        mov.u64 %rd0, box; cvta.shared.u64 %rd0, %rd0; mov.u64 %rd1, mine; cvta.local.u64 %rd1, %rd1;
+        setp.lt.u32 %p0, %l, 8; selp.b64 %rd2, %rd0, %mine, %p0; setp.lt.u32 %p0, %l, 4; selp.b64 %rd2, %rd1, %rd2, %p0;
+        setp.eq.u32 %p0, %l, 9; @%p0 mov.u64 %rd2, table;
+        setp.eq.u32 %p0, %l, 11; @%p0 mov.u64 %rd2, 0x6c0000001234; setp.eq.u32 %p0, %l, 12; @%p0 mov.u64 %rd2, 77;
+        isspacep.global %p1, %rd2; isspacep.const %p2, %rd2; isspacep.shared %p3, %rd2; isspacep.local %p4, %rd2;
+        selp.u32 %r0, 1, 100, %p1; @%p2 add.u32 %r0, %r0, 2; @%p3 add.u32 %r0, %r0, 4; @%p4 add.u32 %r0, %r0, 8;
+        st.global.u32 [%mine], %r0;
+    """,
+    "the stack": """
+        stacksave.u64 %rd0; and.b32 %r0, %t, 3; cvt.u64.u32 %rd1, %r0; alloca.u64 %rd2, %rd1, 32;
+        alloca.u32 %r1, %r0; st.local.u32 [%r1], %t; ld.local.u32 %r2, [%r1]; cvt.u32.u64 %r3, %rd2;
+        add.u32 %r2, %r2, %r3; setp.ne.u32 %p0, %l, 5; @%p0 stackrestore.u64 %rd0; stacksave.u32 %r4;
+        mad.lo.u32 %r2, %r4, 1000, %r2; st.global.u32 [%mine], %r2;
+    """,
+    "sleep": """
+        .shared .align 4 .b32 flag[4];
+        setp.eq.u32 %p0, %w, 2; setp.eq.u32 %p2, %l, 99; @%p0 bra LAST;
+    WAIT:
+        @%p2 nanosleep.u32 20; nanosleep.u32 40;
+        ld.volatile.shared.u32 %r0, [flag]; add.u32 %r3, %r3, 1; setp.eq.u32 %p1, %r0, 0; @%p1 bra WAIT;
+        bra END;
+    LAST:
+        mov.u32 %r3, 7; nanosleep.u32 1; nanosleep.u32 1; nanosleep.u32 1; st.volatile.shared.u32 [flag], 1;
+    END:
+        st.global.u32 [%mine], %r3;
+    """,
+    "not a predicate": """
+        setp.lt.u32 %p0, %l, 9; setp.gt.and.u32 %p1, %l, 3, !%p0; selp.u32 %r0, 3, 5, !%p1;
+        vote.sync.ballot.b32 %r1, !%p0, -1; lop3.or.b32 %r2|%p2, %r0, %r1, %l, 0x96, !%p1;
+        and.pred %p3, %p2, !%p1; @%p3 add.u32 %r2, %r2, 1; st.global.u32 [%mine], %r2;
+    """,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_forms_without_the_reference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, addresses, stacks, clocks and turns that are given up."""
+    table = ".const .align 4 .b32 table[4] = {1, 2, 3, 4};"
+    schedules = ("round_robin", "round_robin:3", "random:5")
+    wanted = [run(OTHERS[name], before=table, block=96, engine="reference", schedule=each) for each in schedules]
+    monkeypatch.setattr(NativeEngine, "step", lambda engine, warp: pytest.fail(f"left at {warp.pc}"))
+    assert all(any(result) for result in wanted)
+    for schedule, expected in zip(schedules, wanted, strict=True):
+        found = run(OTHERS[name], before=table, block=96, engine="native", schedule=schedule)
+        assert list(found) == list(expected)
+
+
 DEEP = """
 .func (.reg .u32 result) depth(.reg .u32 n)
 {
