@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from emulator.engines.native.context import Context, Masks, Run
 from emulator.engines.native.lanes import MASKS_BACK, run_turn
-from emulator.engines.native.lanes_text import BREAK, DELIVER, LEAVE
+from emulator.engines.native.lanes_text import BREAK, DELIVER, LEAVE, YIELDED
 from emulator.engines.native.parking import FOUND, PARK, note_end, note_start, repeats
 from emulator.engines.native.scalar import clear, copy, load32, load64, native, store64, text
 from emulator.engines.ready import Ring
@@ -365,7 +365,7 @@ def run_ready(run: Run) -> int:
         run.progress += context.progress
         if status in (LEAVE, BREAK, DELIVER):
             return status
-        if part != 0 and run.left > 0 and is_runnable(context) != 0:
+        if part != 0 and run.left > 0 and status != YIELDED and is_runnable(context) != 0:
             return PART
         if may_park != 0:
             note_end(run, grid, context, status)
