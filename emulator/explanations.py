@@ -312,4 +312,9 @@ EXPLANATIONS: dict[str, Explanation] = {
         "",
         "Nothing is wrong: the case counts as not executed yet.",
     ),
+    "PTX-G0607": Explanation(
+        "`ptxemu crosscheck test` runs Python tests by pytest, which is a package of its own.",
+        "",
+        "pip install pytest",
+    ),
 }

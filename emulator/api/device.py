@@ -14,7 +14,7 @@ from emulator.arguments import type_name_of
 from emulator.machine.device import DeviceState, Point, Record, Wait, Work
 from emulator.machine.device import Stream as MachineStream
 from emulator.machine.grid import Grid
-from emulator.machine.memory import Allocation
+from emulator.machine.memory import Allocation, Bytes
 
 if TYPE_CHECKING:
     from emulator.api.kernel import Kernel, LaunchConfig
@@ -59,18 +59,17 @@ class Buffer:
     def numpy(self) -> npt.NDArray[Any]:
         """A copy of the contents, after everything launched so far; kernel faults are raised here."""
         self._check_open()
-        self._system.sync()
-        raw = self._system.runner.memory.view(self.address, self.nbytes)
-        return raw.copy().view(self.dtype).reshape(self.shape)
+        self._sync()
+        return self._bytes().copy().view(self.dtype).reshape(self.shape)
 
     def write(self, array: npt.ArrayLike) -> None:
         """Overwrite the contents, after everything launched so far; the size in bytes must be the same."""
         self._check_open()
-        self._system.sync()
+        self._sync()
         raw = _bytes_of(np.asarray(array, dtype=self.dtype))
         if len(raw) != self.nbytes:
             raise ValueError(f"{len(raw)} bytes for the buffer {self.name} of {self.nbytes}")
-        self._system.runner.memory.write(self.address, raw)
+        self._store(raw)
 
     def close(self) -> None:
         """Free the memory, after everything launched so far."""
@@ -78,6 +77,15 @@ class Buffer:
             self._system.sync()
             self._memory.free(self.allocation)
             self._closed = True
+
+    def _sync(self) -> None:
+        self._system.sync()
+
+    def _bytes(self) -> Bytes:
+        return self._system.runner.memory.view(self.address, self.nbytes)
+
+    def _store(self, raw: Bytes) -> None:
+        self._system.runner.memory.write(self.address, raw)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -153,18 +161,21 @@ class Device:
     """One emulated GPU of a system; `Device(i)` is device i of the default system.
 
     arch: its architecture, such as sm_90a.  sms: the number of SMs.  backend: "emulator"; "gpu" is a real one, "both"
-    runs every launch on both and compares (crosscheck/devices.py).
+    runs every launch on both and compares (crosscheck/devices.py); None for `default_backend`.
     """
 
-    def __new__(cls, index: int = 0, *, backend: str = "emulator", **options: Any) -> Device:
+    default_backend = "emulator"
+
+    def __new__(cls, index: int = 0, *, backend: str | None = None, **options: Any) -> Device:
         """A device of the backend's own class."""
+        backend = backend or Device.default_backend
         if cls is Device and backend in BACKENDS:
             module, name = BACKENDS[backend]
             cls = getattr(importlib.import_module(module), name)
         return object.__new__(cls)
 
-    def __init__(self, index: int = 0, *, backend: str = "emulator", system: System | None = None) -> None:
-        if backend != "emulator":
+    def __init__(self, index: int = 0, *, backend: str | None = None, system: System | None = None) -> None:
+        if backend not in (None, "emulator"):
             raise ValueError(f"backend {backend!r}: there is emulator, {', '.join(BACKENDS)}")
         if system is None:
             from emulator.api.system import default_system
@@ -198,7 +209,7 @@ class Device:
         if source.dtype == object:
             raise TypeError("an array of Python objects cannot be copied to a device")
         buffer = self.zeros(source.shape, source.dtype, name=name, address=address)
-        self.system.runner.memory.write(buffer.address, _bytes_of(source))
+        buffer._store(_bytes_of(source))
         return buffer
 
     def zeros(
@@ -210,14 +221,17 @@ class Device:
         address: int | None = None,
     ) -> Buffer:
         """An array of zeros in device memory."""
+        return self._new_buffer(np.dtype(dtype), (shape,) if isinstance(shape, int) else tuple(shape), name, address)
+
+    def _new_buffer(
+        self, dtype: np.dtype[Any], shape: tuple[int, ...], name: str | None, address: int | None
+    ) -> Buffer:
         self.system.require_healthy()
-        kind = np.dtype(dtype)
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        count = math.prod(sizes)
         name = name or self.system.next_buffer_name()
-        allocation = self.system.runner.memory.allocate(self.index, count * kind.itemsize, name, address=address)
-        allocation.note = f"{type_name_of(kind)}{list(sizes)}"
-        return Buffer(self.system, allocation, kind, sizes)
+        size = math.prod(shape) * dtype.itemsize
+        allocation = self.system.runner.memory.allocate(self.index, size, name, address=address)
+        allocation.note = f"{type_name_of(dtype)}{list(shape)}"
+        return Buffer(self.system, allocation, dtype, shape)
 
     def create_stream(self) -> Stream:
         """A further stream."""

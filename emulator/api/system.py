@@ -141,7 +141,7 @@ class System:
         """One of the devices."""
         from emulator.api.device import Device
 
-        return Device(index, system=self)
+        return Device(index, backend="emulator", system=self)
 
     def multicast(
         self,

@@ -10,6 +10,7 @@ import click
 from emulator.commands import ExitCode
 from emulator.commands.crosscheck_recordings import record, verify
 from emulator.commands.crosscheck_target import job_of_target
+from emulator.commands.crosscheck_test import test
 from emulator.commands.execution import Options
 from emulator.commands.launch_options import Size
 from emulator.crosscheck import report as text
@@ -27,6 +28,7 @@ def command() -> None:
 
     \b
     run      both machines, the same text and inputs; the first differing instruction
+    test     the same for every launch of Python tests
     record   write down what this machine's GPU answers
     verify   compare the emulator with what was written down; needs no GPU
     """
@@ -34,6 +36,7 @@ def command() -> None:
 
 command.add_command(record)
 command.add_command(verify)
+command.add_command(test)
 
 
 @command.command("run")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from emulator.api.device import Buffer, Device, Stream
 from emulator.api.kernel import Kernel, LaunchConfig, ObjectCode, launch
@@ -26,7 +26,7 @@ from emulator.crosscheck.job import Job, Memory, Pointer, Tolerance, variables_o
 from emulator.crosscheck.report import lines
 from emulator.errors import DiagnosedError, Diagnostic
 from emulator.machine.grid import Grid
-from emulator.machine.memory import Allocation
+from emulator.machine.memory import Allocation, Bytes
 from emulator.program import KernelParameter
 
 
@@ -43,23 +43,25 @@ class BothDevice(Device):
     """The emulator and another machine, compared launch by launch.
 
     gpu: the other machine, the GPU of the device's number if none is given.  tolerance: of all float buffers.
-    reports: of all launches so far.
+    reports: of all launches so far.  Within `everywhere` both are given there.
     """
+
+    _of_systems: ClassVar[WeakKeyDictionary[System, list[Buffer]]] = WeakKeyDictionary()  # open buffers
+    _given: ClassVar[list[tuple[Backend, Tolerance, list[Report]]]] = []
 
     def __init__(
         self,
         index: int = 0,
         *,
-        backend: str = "both",
+        backend: str | None = "both",
         system: System | None = None,
         gpu: Backend | None = None,
         tolerance: Tolerance | None = None,
     ) -> None:
         super().__init__(index, system=system)
-        self.gpu = gpu or _gpu(index)
-        self.tolerance = tolerance or Tolerance()
-        self.reports: list[Report] = []
-        self._buffers: list[Buffer] = []
+        given = self._given[-1] if self._given and gpu is None else (gpu or _gpu(index), Tolerance(), [])
+        self.gpu, self.tolerance, self.reports = given[0], tolerance or given[1], given[2]
+        self._buffers = self._of_systems.setdefault(self.system, [])
 
     @property
     def default_stream(self) -> Stream:
@@ -72,10 +74,11 @@ class BothDevice(Device):
         """The default stream: compared launches follow each other."""
         return self.default_stream
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float32, **options: Any) -> Buffer:
-        """An array of zeros in device memory."""
-        buffer = super().zeros(shape, dtype, **options)
-        self._buffers.append(buffer)
+    def _new_buffer(
+        self, dtype: np.dtype[Any], shape: tuple[int, ...], name: str | None, address: int | None
+    ) -> Buffer:
+        buffer = super()._new_buffer(dtype, shape, name, address)
+        self._buffers[:] = [*(known for known in self._buffers if not known.closed), buffer]
         return buffer
 
     def _launch(self, config: LaunchConfig, kernel: Kernel, arguments: Sequence[Any]) -> Grid:
@@ -138,6 +141,20 @@ def checked(
         yield BothDevice(system=system, gpu=gpu, tolerance=Tolerance(rtol, atol))
 
 
+@contextmanager
+def everywhere(gpu: Backend, tolerance: Tolerance) -> Iterator[list[Report]]:
+    """Every `Device(i)` that names no backend compares with a GPU; gives the reports of all launches."""
+    reports: list[Report] = []
+    before = Device.default_backend
+    BothDevice._given.append((gpu, tolerance, reports))
+    Device.default_backend = "both"
+    try:
+        yield reports
+    finally:
+        Device.default_backend = before
+        BothDevice._given.pop()
+
+
 # --- a GPU alone ---------------------------------------------------------------------------------------
 
 
@@ -156,21 +173,14 @@ class GpuBuffer(Buffer):
         """Whether close() was called."""
         return self._closed
 
-    def numpy(self) -> npt.NDArray[Any]:
-        """A copy of the contents, after everything launched so far; errors of launches are raised here."""
-        self._check_open()
+    def _sync(self) -> None:
         self._device.sync()
-        raw = self._device.gpu.read(self.address, self.nbytes)
-        return np.frombuffer(raw, self.dtype).reshape(self.shape).copy()
 
-    def write(self, array: npt.ArrayLike) -> None:
-        """Overwrite the contents, after everything launched so far."""
-        self._check_open()
-        self._device.sync()
-        raw = np.ascontiguousarray(np.asarray(array, dtype=self.dtype)).tobytes()
-        if len(raw) != self.nbytes:
-            raise ValueError(f"{len(raw)} bytes for the buffer {self.name} of {self.nbytes}")
-        self._device.gpu.write(self.address, raw)
+    def _bytes(self) -> Bytes:
+        return np.frombuffer(self._device.gpu.read(self.address, self.nbytes), np.uint8)
+
+    def _store(self, raw: Bytes) -> None:
+        self._device.gpu.write(self.address, raw.tobytes())
 
     def close(self) -> None:
         """Refuse further use."""
@@ -193,7 +203,7 @@ class GpuDevice(Device):
     """A real GPU behind the API's calls.  gpu: a backend to use instead of the one of that number."""
 
     def __init__(
-        self, index: int = 0, *, backend: str = "gpu", system: System | None = None, gpu: Backend | None = None
+        self, index: int = 0, *, backend: str | None = "gpu", system: System | None = None, gpu: Backend | None = None
     ) -> None:
         if system is not None:
             raise ValueError("a GPU belongs to no emulated system")
@@ -219,27 +229,12 @@ class GpuDevice(Device):
     def sms(self) -> int:
         return int(getattr(self.gpu, "sms", 1))
 
-    def array(self, array: npt.ArrayLike, *, name: str | None = None, address: int | None = None) -> Buffer:
-        """A copy of a NumPy array in the GPU's memory."""
-        source = np.asarray(array)
-        buffer = self.zeros(source.shape, source.dtype, name=name, address=address)
-        buffer.write(source)
-        return buffer
-
-    def zeros(
-        self,
-        shape: int | tuple[int, ...],
-        dtype: npt.DTypeLike = np.float32,
-        *,
-        name: str | None = None,
-        address: int | None = None,
+    def _new_buffer(
+        self, dtype: np.dtype[Any], shape: tuple[int, ...], name: str | None, address: int | None
     ) -> Buffer:
-        """An array of zeros in the GPU's memory."""
-        kind = np.dtype(dtype)
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        size = math.prod(sizes) * kind.itemsize
-        name = name or f"{type_name_of(kind)}{list(sizes)}"
-        return GpuBuffer(self, Allocation(self.gpu.allocate(max(size, 1), name, address), size, name), kind, sizes)
+        size = math.prod(shape) * dtype.itemsize
+        name = name or f"{type_name_of(dtype)}{list(shape)}"
+        return GpuBuffer(self, Allocation(self.gpu.allocate(max(size, 1), name, address), size, name), dtype, shape)
 
     def sync(self) -> None:
         """Wait until all launches have ended; DriverError if one failed."""
