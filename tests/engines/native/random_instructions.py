@@ -133,7 +133,7 @@ def module(functions: Iterable[str], target: str, before: str = "") -> str:
     values = ", ".join(str(n * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) for n in range(sizes["const"] // 8))
     return (
         f".version {VERSION}\n.target {target}\n.address_size 64\n"
-        f".global .align 128 .b8 gl[{sizes['global']}];\n.shared .align 16 .b8 sh[{sizes['shared']}];\n"
+        f".global .align 128 .b8 gl[{sizes['global']}];\n.shared .align 128 .b8 sh[{sizes['shared']}];\n"
         f".shared .align 8 .b8 {OBJECTS[0]}[{OBJECTS[1]}];\n"
         f".const .align 16 .b64 co[{sizes['const'] // 8}] = {{{values}}};\n{before}" + "\n".join(functions)
     )
@@ -280,7 +280,8 @@ class Writer:
             if isinstance(spec, OperandPair):
                 texts.append(self._pair(variant, spec))
             elif self._is_there(variant, spec):
-                texts.append(self._operand_or_address(variant, spec, place=4 if texts and texts[-1][0] == "[" else 1))
+                place = 4 if any(text[0] == "[" for text in texts) else 1
+                texts.append(self._operand_or_address(variant, spec, place=place))
         is_sync = variant.entry.sync is not None or variant.entry.kind == "warp"
         guarded = self.chance(0.02 if is_sync else self.pools.guards)
         guard = f"@{self.choice.choice(['', '!'])}{self.register('pred')} " if guarded else ""
@@ -306,8 +307,8 @@ class Writer:
             return self.operand(variant, spec)
         space, size = _space(variant, spec), _access_bytes(variant)
         word = variant.entry.mnemonic
-        if spec.name == "mbar" or "mbarrier" in variant.opcode:
-            return self.object(space, place)
+        if spec.name in ("mbar", "addr"):
+            return self.object(space if variant.get("ss") else "generic", place)
         if word == "multimem":
             return self.multimem(size, place)
         return self.address(space, size, private=word not in ("atom", "red"), read=word == "ld", place=place)
@@ -321,9 +322,8 @@ class Writer:
         """
         own = space
         if space == "generic":
-            own = self.choice.choice(
-                ["global", "global", "shared", "shared", *["local"] * private, *["param"] * (read and self.in_kernel)]
-            )
+            others = [*["local"] * private, *["param"] * (read and self.in_kernel)]
+            own = self.choice.choice(["global", "global", "shared", "shared", *others])
         if own == "param" and not self.in_kernel and space == "param":
             return f"[c+{self.choice.randrange(0, 16, size)}]"
         symbol, room = REGIONS[own]

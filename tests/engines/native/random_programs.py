@@ -21,8 +21,8 @@ from tests.engines.native.random_statements import DYNAMIC, Body
 from tests.isa.operands import one
 
 LARGE = 0.04  # the share of programs that are about six times as long as others
-POOL_SIZE = (45, 36)
-PROGRAMS_A_POOL = 1000
+POOL_SIZE = (45, 40)
+PROGRAMS_A_POOL = 2000
 SMALL_SHAPES = (1, 31, 32, 32, 32, 33, 64, (5, 7))
 SHAPES = (1, 31, 32, 33, 64, 96, (8, 4), (5, 7), (16, 2, 2), (3, 3, 3))
 SIGNATURE = ".param .b32 a, .param .b64 b, .param .align 16 .b8 c[16]"
