@@ -203,17 +203,13 @@ class NativeEngine(ReferenceEngine):
 
     def _call(self) -> int:
         """Native code with the runner's counters."""
-        runner = self.runner
-        self._set(
-            time=runner.time, progress=runner.progress, last_progress=runner.last_progress, idle=runner.idle,
-            turn_start=runner.turn_start,
-        )  # fmt: skip
+        self._set(**{name: getattr(self.runner, name) for name in SHARED_FIELDS})
         try:
             return int(self._library.run_ready(self._address))
         finally:
-            runner.time, runner.progress = self._get("time"), self._get("progress")
-            runner.last_progress, runner.idle = self._get("last_progress"), self._get("idle")
-            runner.turn_start, runner.hangs.look_at = self._get("turn_start"), self._get("look_at")
+            for name in SHARED_FIELDS:
+                setattr(self.runner, name, self._get(name))
+            self.runner.hangs.look_at = self._get("look_at")
 
     def _record_what_is_wanted(self) -> None:
         """Have the handlers that record what observers want."""
