@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from emulator.engines.native.context import Context, Masks, Run
 from emulator.engines.native.lanes import MASKS_BACK, run_turn
-from emulator.engines.native.lanes_text import BREAK, DELIVER, LEAVE, YIELDED
+from emulator.engines.native.lanes_text import DELIVER, LEAVE, YIELDED
 from emulator.engines.native.parking import FOUND, PARK, note_end, note_start, repeats
 from emulator.engines.native.scalar import clear, copy, load32, load64, native, store64, text
 from emulator.engines.ready import Ring
 from emulator.engines.schedule import QUANTUM
 from emulator.machine.blocks import BARRIERS, HEADER, BlockHeader
 from emulator.machine.grid import GridBytes
-from emulator.machine.layout import offset_of
 from emulator.machine.residents import RECORD, Resident
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 
 PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, ENDED, RETIRE, HANG, PART = 20, 21, 22, 23, 24, 25, 26, 28
 ROWS = CONTEXT_BYTES + HEADER_BYTES
-SHARED, LOCAL, BLOCK = offset_of(Context, "shared"), offset_of(Context, "local"), offset_of(Context, "block")
 
 
 @text
@@ -363,7 +361,7 @@ def run_ready(run: Run) -> int:
         status = run_turn(context.address + ROWS, context, given, 0)
         spend(run, context, given - context.budget)
         run.progress += context.progress
-        if status in (LEAVE, BREAK, DELIVER):
+        if status in (LEAVE, DELIVER):
             return status
         if part != 0 and run.left > 0 and status != YIELDED and is_runnable(context) != 0:
             return PART

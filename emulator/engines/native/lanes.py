@@ -13,7 +13,6 @@ from emulator.engines.event_ring import EventRing
 from emulator.engines.native.context import Context, Instruction, Masks, Run
 from emulator.engines.native.lanes_text import (
     AGAIN,
-    BREAK,
     DELIVER,
     IDLE,
     LEAVE,
@@ -208,13 +207,6 @@ def deliver_first(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """There is no room for the events of this instruction."""
     halt(ip, regs, ctx, mask)
     return DELIVER
-
-
-@native
-def pause_here(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
-    """A breakpoint."""
-    halt(ip, regs, ctx, mask)
-    return BREAK
 
 
 @native

@@ -11,7 +11,7 @@ from emulator.machine.warp import HEADER_BYTES
 
 IDLE, TURN_OVER, LEAVE = 0, 2, 3  # statuses: no lane can run; the turn is over; one step for the reference
 DELIVER = 8  # events have to be delivered
-AGAIN, STOPPED, STRAY, BREAK = 4, 5, 6, 7  # choose anew; a planted stop; lanes stand where nobody looks; a breakpoint
+AGAIN, STOPPED, STRAY = 4, 5, 6  # choose anew; a planted stop; lanes stand where nobody looks
 YIELDED = 9  # the turn ends, whatever is left of it
 NOBODY = 0x7FFFFFFF
 FORM = "(ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask)"

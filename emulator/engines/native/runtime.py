@@ -19,7 +19,7 @@ from emulator.engines.native.lanes_text import LEAVE
 FUNCTIONS = (
     "leave", "branch_all", "branch_split", "join_full", "join_part",
     "arrive", "exit_some", "ret_some", "call_some", "go_apart", "give_up",
-    "pause_here", "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
+    "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
     "leave_watched", "concerned_of",
 )  # fmt: skip
