@@ -31,6 +31,7 @@ DEFAULT_SMS = 132
 ENGINES = ("native", "reference")
 CONTRACTS = ("ptx", "ptxas")
 REGISTERS = ("virtual", "compact")
+MOST_JOBS = 256
 ENGINE_VARIABLE = "PTXEMU_ENGINE"  # the engine of systems that name none
 
 
@@ -68,10 +69,11 @@ class System:
     "random:SEED".  contract: "ptx" rounds every mul and add, "ptxas" fuses those that ptxas fuses where neither
     names a rounding.  registers: "virtual" gives every register of the text a row of its own, so that
     `Warp.read` finds it at any time; "compact" one to those that are alive, for speed; None chooses compact on the
-    native engine unless there are observers.  memory: limit of all allocations in bytes.
-    max_instructions: a limit for the whole run.  hang_after: instructions of every runnable warp without
-    progress that are a hang; None for a hang that is proved (engines/hang_watch.py).  output: where vprintf writes
-    (sys.stdout.write).  observers: see observer.py.
+    native engine unless there are observers.  jobs: threads that run CTAs of a launch at once; with more than one
+    their order differs from run to run, and one thread runs what needs an order (docs/engine.md).  memory: limit of
+    all allocations in bytes.  max_instructions: a limit for the whole run.  hang_after: instructions of every runnable
+    warp without progress that are a hang; None for a hang that is proved (engines/hang_watch.py).  output: where
+    vprintf writes (sys.stdout.write).  observers: see observer.py.
 
     After a kernel fault the system refuses further work, as a CUDA context does, until `reset()`.
     """
@@ -87,12 +89,15 @@ class System:
         contract: str = "ptx",
         *,
         registers: str | None = None,
+        jobs: int = 1,
         memory: int = DEFAULT_LIMIT,
         max_instructions: int | None = None,
         hang_after: int | None = None,
         output: Callable[[str], object] | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
+        if not 1 <= jobs <= MOST_JOBS:
+            raise ValueError(f"jobs {jobs}: there are 1 to {MOST_JOBS} threads")
         if devices < 1 or sms < 1:
             raise ValueError(f"a system of {devices} devices with {sms} SMs")
         engine = engine or default_engine()
@@ -114,6 +119,7 @@ class System:
             "memory": memory,
             "limits": Limits(max_instructions, hang_after),
             "output": output,
+            "jobs": jobs,
         }
         self._observers = list(observers)
         self.registers = registers or ("compact" if engine == "native" and not self._observers else "virtual")
@@ -126,7 +132,9 @@ class System:
         states = [DeviceState(n, options["sms"], options["arch"]) for n in range(options["devices"])]
         memory = AddressSpace(options["devices"], options["memory"])
         schedule = schedule_of(options["schedule"], options["seed"])
-        self.runner = Runner(states, memory, schedule, options["limits"], options["output"], options["engine"])
+        self.runner = Runner(
+            states, memory, schedule, options["limits"], options["output"], options["engine"], options["jobs"]
+        )
         for observer in self._observers:
             self.runner.add_observer(observer)
         self.fault = None
@@ -136,6 +144,15 @@ class System:
     @property
     def arch(self) -> str:
         return str(self._options["arch"])
+
+    @property
+    def threads(self) -> str:
+        """What became of `jobs` in a sentence: how many threads, or why it was only one."""
+        runner = self.runner
+        if not runner.threaded:
+            return f"one thread: {runner.one_thread or 'there is too little to do'}"
+        exception = f"; one at times: {runner.one_thread}" if runner.one_thread else ""
+        return f"{runner.jobs} threads: the order of CTAs differs from run to run{exception}"
 
     def device(self, index: int = 0) -> Device:
         """One of the devices."""

@@ -49,6 +49,8 @@ def command(
     commands = [*_read(scripts), *lines]
     options = Options(**{name: given[name] for name in Options._fields if name in given})
     found = _checked(find_target(target, plain=options.launches), given["arch"])
+    if given["jobs"] > 1:
+        click.echo("one thread: the debugger stops at any instruction", err=True)
     with compile_notice():
         session = Session(_starter(found, options, given))
     if tui:
@@ -87,7 +89,7 @@ def _starter(target: Target, options: Options, given: dict[str, Any]) -> Callabl
 
     def start(output: Callable[[str], object]) -> Launched:
         needed = target.sample.device_count if target.sample is not None else 1
-        system = system_of({**given, "devices": max(given["devices"], needed)}, registers="virtual")
+        system = system_of({**given, "jobs": 1, "devices": max(given["devices"], needed)}, registers="virtual")
         printed: list[str] = []
 
         def write(text: str) -> None:

@@ -62,6 +62,7 @@ class Outcome:
     instructions: int = 0
     seconds: float = 0.0
     slow: str = ""
+    threads: str = ""  # what became of --jobs, if it is not 1
 
     @property
     def code(self) -> ExitCode:
@@ -95,6 +96,7 @@ def execute(target: Target, options: Options, system: System, wanted: bool | Non
         else:
             outcome = _run_kernel(target, options, system, progress, catch)
     outcome.instructions = system.runner.time
+    outcome.threads = system.threads if system.runner.jobs > 1 else ""
     outcome.checks += [_compare_with_file(outcome, text) for text in options.expect]
     return outcome
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from emulator.api.system import CONTRACTS, DEFAULT_ARCH, ENGINES, System
+from emulator.api.system import CONTRACTS, DEFAULT_ARCH, ENGINES, MOST_JOBS, System
 from emulator.program.module_check import KNOWN_TARGETS
 
 
@@ -79,7 +79,14 @@ _OPTIONS: tuple[Decorator, ...] = (
         default=None,
         help="native runs machine code, reference NumPy rows; same results.  [default: native where it can run]",
     ),
-    _fixed("--jobs", "N", ("1",), "one warp runs at a time"),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1, max=MOST_JOBS),
+        default=1,
+        metavar="N",
+        show_default=True,
+        help="Threads that run CTAs at once; with more than one the order of CTAs differs from run to run.",
+    ),
     click.option(
         "--contract",
         type=click.Choice(CONTRACTS),
@@ -111,6 +118,7 @@ def system_of(given: dict[str, Any], registers: str | None = None) -> System:
             contract=given["contract"],
             max_instructions=given["max_instructions"],
             registers=registers,
+            jobs=given["jobs"],
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -93,6 +93,8 @@ def summary(outcome: Outcome, options: Options) -> Iterator[str]:
     """The text of a run: the launch, what it took, outputs, checks."""
     yield launch_line(outcome)
     yield f"{outcome.instructions:,} warp instructions in {outcome.seconds:.2f} s{_slowly(outcome)}"
+    if outcome.threads:
+        yield outcome.threads
     yield from outcome.printed
     whole = [outcome.name_of(text, "--out") for text in options.out]
     shown = whole or outcome.changed()

@@ -73,6 +73,12 @@ class HangWatch:
         elif runner.idle > self.limit * ready and runner.idle > self.look_at:
             self.begin()
 
+    def look_over(self) -> None:
+        """After many turns at once: begin if so much time has gone by without progress."""
+        runner = self.runner
+        if runner.idle > self.limit * max(1, len(runner.ready)) and runner.idle > self.look_at:
+            self.begin()
+
     def begin(self) -> None:
         """So much time has gone by without progress: look from now on at what each warp does."""
         runner = self.runner

@@ -6,7 +6,7 @@ Python sees warps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from emulator.machine.layout import Record, aligned_zeros, dtype_of, i64, u64
 from emulator.machine.warp import Warp
+
+Entries = npt.NDArray[np.uint64]
 
 
 class Ring(Record):
@@ -29,8 +31,9 @@ class Ready:
     """The queue as Python sees it.  warp_at: the warp of an entry."""
 
     def __init__(self, capacity: int, warp_at: Callable[[int], Warp]) -> None:
+        self.capacity = capacity
         size = 1 << (capacity - 1).bit_length()
-        self._entries: npt.NDArray[np.uint64] = np.zeros(size, np.uint64)
+        self._entries: Entries = np.zeros(size, np.uint64)
         self.fields: npt.NDArray[Any] = aligned_zeros(64)[:32].view(dtype_of(Ring))
         self.fields["entries"], self.fields["mask"] = self._entries.ctypes.data, size - 1
         self._numbers = self.fields.view(np.int64)  # entries, mask, head, count
@@ -39,15 +42,20 @@ class Ready:
     def __len__(self) -> int:
         return int(self._numbers[3])
 
-    def addresses(self) -> list[int]:
-        """All entries, the first in the queue first."""
+    def entries(self) -> Entries:
+        """A copy of all entries, the first in the queue first."""
         _, mask, head, count = self._numbers.tolist()
-        found: list[int] = self._entries[(head + np.arange(count)) & mask].tolist()
+        found: Entries = self._entries[(head + np.arange(count)) & mask]
         return found
 
-    def set_addresses(self, entries: Iterable[int]) -> None:
+    def addresses(self) -> list[int]:
+        """All entries as numbers."""
+        found: list[int] = self.entries().tolist()
+        return found
+
+    def set_addresses(self, entries: Sequence[int] | Entries) -> None:
         """Have these entries."""
-        new = np.fromiter(entries, np.uint64)
+        new = np.asarray(entries, np.uint64)
         self._entries[: len(new)] = new
         self._numbers[2:] = 0, len(new)
 

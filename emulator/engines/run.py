@@ -25,10 +25,11 @@ from emulator.engines.snapshots import Snapshot, bring_back, take_snapshot
 from emulator.errors import KernelFault
 from emulator.machine.cta import Barrier, Cta
 from emulator.machine.device import DeviceState, Stream, Work
+from emulator.machine.grid import Grid
 from emulator.machine.memory import AddressSpace
 from emulator.machine.residents import RECORD
 from emulator.machine.warp import Warp
-from emulator.observer import Observer
+from emulator.observer import Events, Observer
 from emulator.program import FunctionInfo
 from emulator.program.instruction import CallInfo
 
@@ -71,12 +72,16 @@ class Runner:
         limits: Limits | None = None,
         output: Callable[[str], object] | None = None,
         engine: str = "reference",
+        jobs: int = 1,
     ) -> None:
         self.devices = devices
         self.memory = memory
         self.schedule = schedule or RoundRobin()
         self.limits = limits or Limits()
         self.output = output or sys.stdout.write
+        self.jobs = jobs
+        self.threaded = False  # whether several threads have run CTAs
+        self.one_thread = ""  # why one had to do what several were to
         self.time = 0
         self.progress = 0
         self.ready = Ready(sum(len(device.held) * device.limits.warps_per_sm for device in devices), self.warp_at)
@@ -84,6 +89,7 @@ class Runner:
         self.meetings = Meetings(self)
         self.hangs = HangWatch(self)
         self.turns: list[Turn] | None = None
+        self.kept = False  # whether somebody may come back to a snapshot
         self.faults = Faults(self)
         self.events = EventStream(self)
         self.engine = engine_of(engine, self)
@@ -116,6 +122,33 @@ class Runner:
         """Whether any stream has work."""
         return self.launches.busy
 
+    @property
+    def running(self) -> list[Grid]:
+        """The launches that run."""
+        return [grid for device in self.devices for grid in device.grids]
+
+    def one_thread_because(self) -> str:
+        """Why warps must run on one thread now, though several are allowed; "" if nothing speaks for it."""
+        grids, why = self.running, ""
+        if self.kept:
+            why = "a snapshot has been taken"
+        elif self.events.wants is not Events.NONE:
+            why = "an observer looks on"
+        elif self.limits.max_instructions is not None:
+            why = "--max-instructions counts to the instruction"
+        elif self.turns is not None:
+            why = "the order of turns is recorded"
+        elif type(self.schedule) is not RoundRobin:
+            why = f"the schedule {self.schedule.name} has an order"
+        elif self.engine.name != "native":
+            why = "only the native engine has threads"
+        elif len(grids) > 1:
+            why = "several launches run at once"
+        elif grids and grids[0].config.cluster is not None:
+            why = "CTAs of a cluster share memory"
+        self.one_thread = why or self.one_thread
+        return why
+
     # --- running -----------------------------------------------------------------------------------
 
     def run(self, until: Callable[[], bool] | None = None, *, every_turn: bool = True) -> None:
@@ -124,6 +157,8 @@ class Runner:
         The condition is looked at after every turn, or only when a launch ends and a few times a second.
         """
         freely = until is None or not every_turn
+        if self.jobs > 1:
+            self.one_thread_because()
         while not (until is not None and until()):
             if freely and self.engine.run_ready():
                 continue
@@ -349,6 +384,7 @@ class Runner:
 
     def snapshot(self) -> Snapshot:
         """Everything that running changes, between two instructions."""
+        self.kept = True
         return take_snapshot(self)
 
     def restore(self, snapshot: Snapshot) -> None:

@@ -57,6 +57,7 @@ class GridBytes(Record):
     shared_held: i64
     places: u64  # where the device's first free place of a resident CTA is written
     number: i64  # of the launch
+    whole: u64  # of the share that one of several threads has of a launch: the launch's GridBytes; else 0
 
 
 @dataclass(frozen=True, slots=True)

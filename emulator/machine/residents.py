@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.machine.cta import Cta
 from emulator.machine.layout import Bytes, Record, aligned_zeros, dtype_of, i64, size_of, u32, u64
@@ -62,6 +63,12 @@ class ResidentTable:
         self.records["grid"][number] = 0
         self.records["block"][number] = self.free[0]
         self.free[0] = self.address_of(number)
+
+    def set_free(self, numbers: npt.NDArray[np.int64]) -> None:
+        """These places are free, and no others."""
+        addresses = np.append(self.start + RECORD * numbers, 0).astype(np.uint64)
+        self.free[0] = addresses[0]
+        self.records["block"][numbers] = addresses[1:]
 
     def know(self, grid: Grid) -> None:
         """A launch has CTAs here."""

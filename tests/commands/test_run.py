@@ -247,7 +247,7 @@ def test_the_contract_decides_whether_the_product_is_rounded(tmp_path: Path) -> 
     ("options", "message"),
     [
         (("--engine", "quantum"), "'quantum' is not one of"),
-        (("--jobs", "2"), "'--jobs': 2 is not there yet: one warp runs at a time"),
+        (("--jobs", "0"), "0 is not in the range 1<=x<=256"),
         (("--contract", "gcc"), "'gcc' is not one of 'ptx', 'ptxas'"),
         (("--check", "race"), "'--check': race is not there yet: bounds, alignment and write protection"),
         (("--schedule", "chaos"), "unknown schedule 'chaos'"),
@@ -412,3 +412,9 @@ def test_counters_are_a_table_or_a_part_of_the_object(tmp_path: Path) -> None:
     assert found["counters"]["opcodes"]["ret"] == {"instructions": 2, "lanes": 48}
     assert found["counters"]["instructions"] == found["warp_instructions"] == int(rows["total"][0])
     assert "counters" not in as_json(file, "-k", "first", "--arg", "1")
+
+
+def test_jobs_says_how_many_threads_there_were(tmp_path: Path) -> None:
+    given = (write(tmp_path, TWO), "-k", "first", "--arg", "1", "-g", 40, "--jobs", 2, "--engine", "native")
+    assert "\n2 threads: the order of CTAs differs from run to run\n" in ok(*given)
+    assert "\none thread: the schedule random:0 has an order\n" in ok(*given, "--schedule", "random")

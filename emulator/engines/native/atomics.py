@@ -1,4 +1,8 @@
-"""Atomic operations as LLVM text: a loop over the executing lanes, the lowest first."""
+"""Atomic operations as LLVM text: a loop over the executing lanes, the lowest first.
+
+Where other threads may change the bytes, the new value is exchanged for the old one if that is still there, else the
+lane tries again; with one thread it is stored, which costs less.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,18 @@ NAN = {32: 0x7FFFFFFF, 64: 0xFFF8000000000000}
 
 
 def atomic_text(
-    ops: MachineOps, pointers: str, operation: str, kind: ScalarType, operands: Sequence[Value], in_global: str
+    ops: MachineOps,
+    pointers: str,
+    operation: str,
+    kind: ScalarType,
+    operands: Sequence[Value],
+    in_global: str,
+    contended: str,
 ) -> Value:
     """Read, modify and write at the pointers of the executing lanes; the old values, 0 in lanes off.
 
     in_global: which lanes' pointers are to global memory, where f32 additions flush subnormal numbers.
+    contended: an i1, whether other threads may change the bytes.
     """
     if kind.width not in (32, 64) or kind.kind not in "usbf":
         raise NoNativeForm(f"atomic on {kind}")
@@ -33,18 +44,23 @@ def atomic_text(
     flushes = spill(ops, vector("i8"), ops.emit(f"zext {vector('i1')} {in_global} to {vector('i8')}"))
     out = spill(ops, vector(element), "zeroinitializer")
     lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
-    start, loop, body, done = (ops.label() for _ in range(4))
+    start, loop, body, done, attempt, exchange, put, made = (ops.label() for _ in range(8))
     rest, after = ops.emit_later(), ops.emit_later()
     ops.lines += [f"  br label %{start}", f"{start}:", f"  br label %{loop}", f"{loop}:"]
-    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{body} ]")
+    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{made} ]")
     more = ops.emit(f"icmp ne i32 {rest}, 0")
     ops.lines += [f"  br i1 {more}, label %{body}, label %{done}", f"{body}:"]
     lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
     at, *given = [pick(ops, place, kind_, lane) for place, kind_ in zip(places, ["ptr"] + [element] * 9, strict=False)]
-    old = ops.emit(f"load {element}, ptr {at}, align 1")
     flush = ops.emit(f"trunc i8 {pick(ops, flushes, 'i8', lane)} to i1")
+    ops.lines += [f"  br label %{attempt}", f"{attempt}:"]
+    old = ops.emit(f"load atomic {element}, ptr {at} monotonic, align {kind.bytes}")
     new = _combine(ops, operation, kind, old, given, flush)
-    ops.lines.append(f"  store {element} {new}, ptr {at}, align 1")
+    ops.lines += [f"  br i1 {contended}, label %{exchange}, label %{put}", f"{exchange}:"]
+    pair = ops.emit(f"cmpxchg ptr {at}, {element} {old}, {element} {new} seq_cst seq_cst, align {kind.bytes}")
+    same = ops.emit(f"extractvalue {{ {element}, i1 }} {pair}, 1")
+    ops.lines += [f"  br i1 {same}, label %{made}, label %{attempt}", f"{put}:"]
+    ops.lines += [f"  store {element} {new}, ptr {at}, align 1", f"  br label %{made}", f"{made}:"]
     count_change(ops, element, old, new)
     slot = ops.emit(f"getelementptr {element}, ptr {out}, i32 {lane}")
     ops.lines.append(f"  store {element} {old}, ptr {slot}")

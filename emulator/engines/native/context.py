@@ -88,6 +88,7 @@ class Run(Record):
     until: i64  # a turn that goes on beyond this time is interrupted at its next control transfer
     log: u64  # where the next turn is written: its time, the launch and the CTA, the warp; 0 for nowhere
     log_end: u64
+    aside: u64  # while several threads run CTAs: the warps of this one that wait for Python (jobs.py); else 0
 
 
 class Masks(Record):

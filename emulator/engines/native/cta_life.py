@@ -14,11 +14,20 @@ from emulator.engines.ready import Ring
 from emulator.engines.schedule import QUANTUM
 from emulator.machine.blocks import BARRIERS, HEADER, BlockHeader
 from emulator.machine.grid import GridBytes
+from emulator.machine.layout import offset_of
 from emulator.machine.residents import RECORD, Resident
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 
 PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, ENDED, RETIRE, HANG, PART = 20, 21, 22, 23, 24, 25, 26, 28
 ROWS = CONTEXT_BYTES + HEADER_BYTES
+NEXT_CTA = offset_of(GridBytes, "next")
+SOON = 1 << 14  # instructions that a thread goes on when a warp waits for Python
+
+
+@text
+def fetch_add64(address: int, value: int) -> int:
+    """Add to eight bytes that other threads change too; what was there before."""
+    raise NotImplementedError
 
 
 @text
@@ -46,13 +55,18 @@ def spread64(address: int, value: int) -> None:
 
 
 @native
-def push_back(run: Run, entry: int) -> None:
-    """Last in the queue."""
-    ring = Ring(run.ring)
+def append(ring: Ring, entry: int) -> None:
+    """Last in a queue."""
     store64(ring.entries + 8 * ((ring.head + ring.count) & ring.mask), entry)
     ring.count += 1
     record = Resident(entry & -RECORD)
     record.queued |= 1 << entry % RECORD
+
+
+@native
+def push_back(run: Run, entry: int) -> None:
+    """Last in the queue."""
+    append(Ring(run.ring), entry)
 
 
 @native
@@ -160,13 +174,25 @@ def begin(record: Resident) -> int:
 
 
 @native
-def appear(run: Run, record: Resident, grid: GridBytes) -> None:
-    """The next CTA of a launch is in this place: its warps are ready."""
-    record.linear = grid.next
+def claim_cta(grid: GridBytes) -> int:
+    """The number of the next CTA of a launch, which nobody else gets; not below `count` if there is none."""
+    if grid.whole == 0:
+        number = grid.next
+        if number < grid.count:
+            grid.next = number + 1
+        return number
+    if GridBytes(grid.whole).next >= grid.count:
+        return grid.count
+    return fetch_add64(grid.whole + NEXT_CTA, 1)
+
+
+@native
+def appear(run: Run, record: Resident, grid: GridBytes, number: int) -> None:
+    """A CTA of a launch is in this place: its warps are ready."""
+    record.linear = number
     record.block = 0
     record.queued = 0
     record.life += 1
-    grid.next += 1
     run.progress += 1
     warp = 0
     while warp < grid.warps:
@@ -215,7 +241,7 @@ def place_all(run: Run, grid: GridBytes) -> None:
         record.grid = grid.address
         record.sm = best
         record.rank = 0
-        appear(run, record, grid)
+        appear(run, record, grid, claim_cta(grid))
 
 
 @native
@@ -228,12 +254,15 @@ def end_cta(run: Run, record: Resident) -> int:
     block.next = grid.free
     grid.free = block.address
     grid.finished += 1
-    if grid.next < grid.count:
-        appear(run, record, grid)
+    number = claim_cta(grid)
+    if number < grid.count:
+        appear(run, record, grid, number)
         return 0
-    hold(grid, record.sm, -1)
     record.grid = 0
     record.life += 1
+    if grid.whole != 0:
+        return 0  # Jobs counts the free places
+    hold(grid, record.sm, -1)
     record.block = load64(grid.places)
     store64(grid.places, record.address)
     if grid.finished == grid.count:
@@ -326,6 +355,16 @@ def is_runnable(context: Context) -> int:
 
 
 @native
+def put_aside(run: Run, context: Context) -> None:
+    """One of several threads: the warp waits for Python, which all of them return to soon."""
+    append(Ring(run.aside), run.current)
+    context.left = run.left if run.left > 0 else 0
+    run.current = 0
+    if run.pause > run.time + SOON:
+        run.pause = run.time + SOON
+
+
+@native
 def run_ready(run: Run) -> int:
     """Turn after turn, until Python is needed."""
     while True:
@@ -358,11 +397,15 @@ def run_ready(run: Run) -> int:
                     continue
             note_start(run, grid, context)
         context.progress = 0
+        context.globals = run.address
         status = run_turn(context.address + ROWS, context, given, 0)
         spend(run, context, given - context.budget)
         run.progress += context.progress
         if status in (LEAVE, DELIVER):
-            return status
+            if run.aside == 0:
+                return status
+            put_aside(run, context)
+            continue
         if part != 0 and run.left > 0 and status != YIELDED and is_runnable(context) != 0:
             return PART
         if may_park != 0:

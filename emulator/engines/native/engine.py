@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS
+from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, offset_of
 from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, PART, RETIRE
+from emulator.engines.native.jobs import Jobs
 from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER, YIELDED
 from emulator.engines.native.library import library
 from emulator.engines.native.parking import PARK, Parkings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from emulator.machine.grid import Grid
 
 NEVER = 1 << 62
+RUN = offset_of("globals") // 8
 FIRST_STRETCH = 1 << 20  # instructions until Python looks for the first time
 STRETCH_SECONDS = 0.05
 SHARED_FIELDS = ("time", "progress", "last_progress", "idle", "turn_start")
@@ -46,7 +48,7 @@ class NativeEngine(ReferenceEngine):
 
     def __init__(self, runner: Runner, features: str | None = None) -> None:
         super().__init__(runner)
-        self._library = library(features)
+        self.library = self._library = library(features)
         self._programs: dict[int, NativeProgram] = {}
         self._run = aligned_zeros(GLOBALS.itemsize).view(GLOBALS)
         self._run["ring"] = runner.ready.fields.ctypes.data
@@ -61,6 +63,7 @@ class NativeEngine(ReferenceEngine):
         self._pause = self._until = NEVER  # of a run to a time
         self.parkings = Parkings(self)
         self._run["scratch"] = self.parkings.scratch
+        self._jobs: Jobs | None = None
 
     @property
     def run_address(self) -> int:
@@ -134,6 +137,7 @@ class NativeEngine(ReferenceEngine):
             self._refresh_allocations()
             self._set(current=warp.address, time=self.runner.time)
             context[3] = 0  # progress
+            context[RUN] = self._address
             status = self._library.run_turn(rows, address, left, exact)
             _, _, budget, progress = context[:4].tolist()
             warp.executed += left - budget
@@ -172,6 +176,8 @@ class NativeEngine(ReferenceEngine):
             return False
         self._record_what_is_wanted()
         self._refresh_allocations()
+        if runner.jobs > 1 and self._until == NEVER and self._run_on_threads():
+            return True
         limits = runner.limits
         most = NEVER if limits.max_instructions is None else limits.max_instructions
         pause = runner.time + self._stretch
@@ -195,21 +201,46 @@ class NativeEngine(ReferenceEngine):
                 break
             self._make_block(self._get("current"))
             self._set(current=0)
-        taken = time.perf_counter() - start
-        if taken > 2 * STRETCH_SECONDS or (taken < STRETCH_SECONDS / 2 and runner.time >= pause):
-            self._stretch = max(1 << 14, int(self._stretch * STRETCH_SECONDS / max(taken, 1e-3)))
+        self._note_stretch(time.perf_counter() - start, runner.time >= pause)
         self._after(status)
         return status != EMPTY
 
+    def _note_stretch(self, taken: float, whole: bool) -> None:
+        """Make the next stretch as long as it should be.  whole: this one has not ended early."""
+        if taken > 2 * STRETCH_SECONDS or (taken < STRETCH_SECONDS / 2 and whole):
+            self._stretch = max(1 << 14, int(self._stretch * STRETCH_SECONDS / max(taken, 1e-3)))
+
+    def _run_on_threads(self) -> bool:
+        """A stretch on several threads; False if it must be one."""
+        runner = self.runner
+        if runner.one_thread_because():
+            return False
+        if self._get("stray"):
+            runner.one_thread = "turns have ended in the middle of straight runs"
+            return False
+        if self._jobs is None:
+            self._jobs = Jobs(self, runner.jobs)
+        self._write_counters()
+        self._set(current=0, quantum=runner.schedule.turn)
+        before = runner.time
+        taken = self._jobs.stretch(self._run, self._stretch)
+        if taken is None:
+            return False
+        self._note_stretch(taken, runner.time - before >= self._stretch)
+        return True
+
     def _call(self) -> int:
         """Native code with the runner's counters."""
-        self._set(**{name: getattr(self.runner, name) for name in SHARED_FIELDS})
+        self._write_counters()
         try:
             return int(self._library.run_ready(self._address))
         finally:
             for name in SHARED_FIELDS:
                 setattr(self.runner, name, self._get(name))
             self.runner.hangs.look_at = self._get("look_at")
+
+    def _write_counters(self) -> None:
+        self._set(**{name: getattr(self.runner, name) for name in SHARED_FIELDS})
 
     def _record_what_is_wanted(self) -> None:
         """Have the handlers that record what observers want."""

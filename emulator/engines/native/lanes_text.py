@@ -52,6 +52,12 @@ define internal void @step_on(i64 %warp, i64 %lanes) alwaysinline {{
   ret void
 }}
 
+define internal i64 @fetch_add64(i64 %address, i64 %value) alwaysinline {{
+  %at = inttoptr i64 %address to ptr
+  %old = atomicrmw add ptr %at, i64 %value seq_cst, align 8
+  ret i64 %old
+}}
+
 define internal i64 @guarded(i64 %record, i64 %warp, i64 %negated) alwaysinline {{
   %ip = inttoptr i64 %record to ptr
   %regs = inttoptr i64 %warp to ptr

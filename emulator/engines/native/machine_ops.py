@@ -23,6 +23,7 @@ from emulator.machine.warp import HEADER_BYTES
 from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
 
 I64, PTR, I1 = vector("i64"), vector("ptr"), vector("i1")
+FENCES = {"sc": "seq_cst", "acq_rel": "acq_rel", "acquire": "acquire", "release": "release"}
 LANES = "<" + ", ".join(f"i64 {n}" for n in range(WARP_SIZE)) + ">"
 SIMPLE_FIELDS = {
     "shared": ("shared", "shared_size", "shared_origin"),
@@ -231,12 +232,22 @@ class MachineOps(Ops):
         self, space: str, kind: ScalarType, address: Value, count: int = 1, sem: str = "weak", scope: str = ""
     ) -> list[Value]:
         """Consecutive elements from each executing lane's address; what lanes off read is not used."""
+        self._require_one_access(kind, sem)
         place = fits(self, space, kind, address, count, write=False)
         if place is not None:
-            return Pattern(self, place, space, kind, count).load()
-        pointers = self._pointers(space, address, kind.bytes * count, write=False)
-        note_access(self, "r", space, address, kind.bytes * count)
-        return [self._gather(kind, self._element(pointers, n * kind.bytes)) for n in range(count)]
+            found = Pattern(self, place, space, kind, count).load()
+        else:
+            pointers = self._pointers(space, address, kind.bytes * count, write=False)
+            note_access(self, "r", space, address, kind.bytes * count)
+            found = [self._gather(kind, self._element(pointers, n * kind.bytes)) for n in range(count)]
+        if sem == "acquire":
+            self.fence(sem, scope)
+        return found
+
+    def _require_one_access(self, kind: ScalarType, sem: str) -> None:
+        """Strong accesses of 16 bytes are two here: no other thread must come between them."""
+        if kind.width > U64.width and sem != "weak":
+            self.go_on_unless(self.several_threads())
 
     def _element(self, pointers: str, offset: int) -> str:
         if not offset:
@@ -254,6 +265,9 @@ class MachineOps(Ops):
     ) -> None:
         """Consecutive elements at each executing lane's address, lower lanes first."""
         values = [self.view(value, kind) if value.type.width == kind.width else value for value in values]
+        self._require_one_access(kind, sem)
+        if sem == "release":
+            self.fence(sem, scope)
         place = fits(self, space, kind, address, len(values), write=True)
         if place is not None:
             Pattern(self, place, space, kind, len(values)).store(values)
@@ -316,7 +330,8 @@ class MachineOps(Ops):
         in_global = splat("i1", int(space == "global"))
         if space == "generic":
             in_global = self.emit(f"icmp uge {I64} {address.data}, {splat('i64', m.DEVICE_BASE)}")
-        old = atomic_text(self, pointers, operation, kind, operands, in_global)
+        contended = "false" if space == "shared" else self.several_threads()
+        old = atomic_text(self, pointers, operation, kind, operands, in_global, contended)
         if space in ("global", "generic"):
             self._mark_dirty(space, address.data)
         return old
@@ -339,7 +354,16 @@ class MachineOps(Ops):
         return pointers
 
     def fence(self, sem: str, scope: str) -> None:
-        """Nothing: one thread runs all warps."""
+        """What other CTAs see in order; one thread runs all warps of a CTA, and all CTAs of a cluster."""
+        if sem not in FENCES or scope not in ("gpu", "sys"):
+            return
+        fence, after = self.label(), self.label()
+        self.lines += [f"  br i1 {self.several_threads()}, label %{fence}, label %{after}", f"{fence}:"]
+        self.lines += [f"  fence {FENCES[sem]}", f"  br label %{after}", f"{after}:"]
+
+    def several_threads(self) -> str:
+        """Whether other threads run CTAs of the launch (jobs.py): an i1."""
+        return self.emit(f"icmp ne i64 {self.global_field('aside')}, 0")
 
     def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
         """At once; every lane copies all of its bytes or writes zeros, any other number leaves."""
