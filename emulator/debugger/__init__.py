@@ -10,7 +10,7 @@ Data flows downwards, and nothing prints below the console:
       watching.py  asking.py  changing.py  explaining.py  shapes.py           watch, why, set, explain, banks
     panes/            state -> lines: pure functions of a session
       context.py  source.py  registers.py  lanes.py  tables.py  memory.py
-      why.py  difference.py  explained.py  banks.py
+      why.py  difference.py  explained.py  banks.py  shared.py
     session.py        the launch, focus, stops, breakpoints, what the last stop looked like
     motion.py         step, next, finish, until, continue and their reverses, over whole warps
     stops.py          why it stopped; breakpoints
@@ -28,6 +28,7 @@ Data flows downwards, and nothing prints below the console:
     recording.py      a stretch of the history once more, as records; every search in the past reads them
     causes.py         the last writer and its inputs     inputs.py  writers.py  far_writes.py  writes.py (history)
     inactive.py       why a lane does not execute     accesses.py  banks and sectors of an access
+    written.py        which bytes were written, ever or since the last stop
     changes.py        what the user changes: Deeds of the history
 
 Where something new goes:

@@ -63,7 +63,7 @@ def evaluate(expression: e.Expression, context: Context) -> Value:
 def holds(expression: e.Expression, context: Context) -> bool:
     """Whether a condition holds in any executing lane."""
     value = evaluate(expression, context)
-    return bool((value.data.astype(bool) & lanes_of(context.lanes & value.lanes)).any())
+    return bool((value.truth() & lanes_of(context.lanes & value.lanes)).any())
 
 
 class _Evaluator:
@@ -225,6 +225,8 @@ class _Evaluator:
 
     def _numbers(self, node: e.Node, value: Value) -> Row:
         """Integers as Python's, which have no width; floats as f64."""
+        if value.is_wide:
+            return np.array(value.numbers(), dtype=object)
         if value.data.ndim > 1:
             raise self.refuse(node, "this has several values in each lane")
         return value.data.astype(np.float64 if value.is_float else object)
@@ -271,7 +273,7 @@ class _Evaluator:
         first = values[0]
         if node.name in ("any", "all", "count"):
             lanes = first.lanes & self.context.lanes
-            true = mask_of(first.data.astype(bool)) & lanes
+            true = mask_of(first.truth()) & lanes
             number = {"any": int(true != 0), "all": int(true == lanes), "count": true.bit_count()}[node.name]
             return Value(np.full(WARP_SIZE, number, dtype=np.int64), uniform=True)
         rows = [self._numbers(argument, value) for argument, value in zip(node.arguments, values, strict=True)]

@@ -12,12 +12,12 @@ from functools import lru_cache
 
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.focus import Focus, first_focus
-from emulator.debugger.motor import Halted, Places, standing_of
+from emulator.debugger.motor import Halted, Places, Standing, standing_of
 from emulator.debugger.places import Place
 from emulator.debugger.session import Session
 from emulator.debugger.stops import Stop
 from emulator.debugger.timeline import Reschedule
-from emulator.engines.schedule import schedule_of
+from emulator.engines.schedule import key_of, schedule_of
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Program
 
@@ -28,58 +28,77 @@ WINDOW = 64  # instructions that a search backwards looks through at a time, at 
 
 def step(session: Session, count: int = 1) -> Stop:
     """The focused warp executes instructions."""
-    session.require_warp()
-    session.mark()
-    halted = REACHED
-    for _ in range(count):
-        if session.warp is None or halted.why != "time":
-            break
-        halted = _step_once(session)
-    return session.arrive("step", _or_end(session, halted))
+    return _times(session, count, lambda: _step_once(session))
 
 
 def next_(session: Session, count: int = 1) -> Stop:
     """As step, over calls."""
+
+    def once() -> Halted:
+        depth = _depth(session)
+        halted = _step_once(session)
+        if halted.why != "time" or _depth(session) <= depth:
+            return halted
+        return _walk(session, lambda: _depth(session) <= depth)
+
+    return _times(session, count, once)
+
+
+def _times(session: Session, count: int, once: Callable[[], Halted]) -> Stop:
+    """Several times the same motion, unless something stops it or the warp ends."""
     session.require_warp()
     session.mark()
     halted = REACHED
     for _ in range(count):
         if session.warp is None or halted.why != "time":
             break
-        depth = _depth(session)
-        halted = _step_once(session)
-        if halted.why == "time" and _depth(session) > depth:
-            halted = _walk(session, lambda depth=depth: _depth(session) <= depth)  # type: ignore[misc]
+        halted = once()
     return session.arrive("step", _or_end(session, halted))
 
 
 def finish(session: Session) -> Stop:
-    """Until the function of the lane in focus has returned."""
-    session.require_warp()
-    depth = _depth(session)
+    """All warps run until the function of the lane in focus has returned."""
+    program, depth = session.require_warp().cta.grid.program, _depth(session)
     if depth == 0:
         raise DebuggerError("the kernel itself cannot be finished", help="continue runs to its end")
-    session.mark()
-    return session.arrive("step", _walk(session, lambda: _depth(session) < depth))
+    behind = frozenset(i.pc + 1 for i in program.instructions if i.call is not None)
+    return _run_to(session, {program: behind}, lambda standing: _depth(session) < depth)
 
 
 def until(session: Session, place: Place | None = None) -> Stop:
-    """Until the focused warp comes to a place, or past this instruction: loops are left behind."""
-    session.require_warp()
+    """All warps run until the lane in focus comes to a place, or past this instruction: loops are left behind."""
+    program, pc, depth = session.require_warp().cta.grid.program, session.pc, _depth(session)
+    if place is not None:
+        return _run_to(session, place.pcs, lambda standing: True)
+    inside = session.instruction.function
+    ahead = frozenset(i.pc for i in program.instructions if i.function is not inside or i.pc > pc)
+
+    def past(standing: Standing) -> bool:
+        now = _depth(session)
+        return now < depth or (now == depth and standing.pc > pc)
+
+    return _run_to(session, {program: ahead}, past)
+
+
+def _run_to(session: Session, places: Places, counts: Callable[[Standing], bool]) -> Stop:
+    """Everything runs until the lane in focus is about to execute at a place that counts, or something else stops."""
+    warp, focus = session.require_warp(), session.focus
+    assert focus is not None
     session.mark()
-    pc, depth = session.pc, _depth(session)
-    if place is None:
-        return session.arrive("step", _walk(session, lambda: _depth(session) < depth or _after(session, pc, depth)))
-    return session.arrive("step", _walk(session, lambda: _stands_at(session, place)))
+    begin = warp.executed
+    watcher = session.watcher(also=places)
 
+    def accept(standing: Standing) -> bool:
+        if session.stops_at(standing):
+            return True
+        mine = key_of(standing.warp) == focus.key and standing.group >> focus.lane & 1
+        here = standing.pc in places.get(standing.warp.cta.grid.program, ())
+        return bool(mine) and here and standing.warp.executed != begin and counts(standing)
 
-def _after(session: Session, pc: int, depth: int) -> bool:
-    return _depth(session) == depth and session.pc > pc
-
-
-def _stands_at(session: Session, place: Place) -> bool:
-    warp = session.warp
-    return warp is not None and session.pc in place.pcs.get(warp.cta.grid.program, ())
+    halted = session.timeline.run(None, watcher._replace(accept=accept))
+    if halted.why == "place" and session.hit is None:
+        halted = REACHED
+    return session.arrive("step", halted)
 
 
 def step_line(session: Session) -> Stop:

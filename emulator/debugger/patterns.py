@@ -34,14 +34,28 @@ def compress(value: Value, lanes: int = ALL_LANES, base: int = 10, width: int = 
     lanes &= value.lanes
     if not lanes:
         return "no lanes"
-    if value.data.ndim > 1:
+    if value.data.ndim > 1 and not value.is_wide:
         return _columns(value, lanes, base, width)
+    if value.is_wide:
+        return _wide(value, lanes, base) or _first_values(value, lanes, base, width)
     row = _as_bits(value, base)
     if base in (10, 16):
         pattern = describe_row(_readable(row), lanes, base)
         if pattern is not None and len(pattern) <= width:
             return pattern
     return _first_values(value, lanes, base, width)
+
+
+def _wide(value: Value, lanes: int, base: int) -> str:
+    """`0x12340000000000000000 + 2*lane` of 128-bit numbers; an empty text where they are not so."""
+    numbers, places = value.numbers(), lanes_of(lanes)
+    if len(places) < 3:
+        return ""
+    run, rise = places[1] - places[0], numbers[places[1]] - numbers[places[0]]
+    first = numbers[places[0]] - rise // run * places[0]
+    if rise <= 0 or first < 0 or any(numbers[n] != first + rise // run * n for n in places):
+        return ""
+    return f"{format_one(first, base)} + {'' if rise == run else f'{rise // run}*'}lane"
 
 
 def _as_bits(value: Value, base: int) -> Row:
@@ -57,8 +71,8 @@ def _readable(row: Row) -> Row:
 
 
 def _first_values(value: Value, lanes: int, base: int, width: int) -> str:
-    bits = 8 * value.data.itemsize
-    cells = [format_one(value.data[lane], base, bits) for lane in lanes_of(lanes)]
+    bits, numbers = 8 * value.data.itemsize, value.numbers() if value.is_wide else value.data
+    cells = [format_one(numbers[lane], base, bits) for lane in lanes_of(lanes)]
     if len(set(cells)) == 1:
         return f"uniform {cells[0]}"
     text = " ".join(cells)
@@ -85,6 +99,8 @@ def lane_cell(value: Value, lane: int, base: int = 10, digits: int | None = DIGI
     if not value.lanes >> lane & 1:
         return "?"
     bits = 8 * value.data.itemsize
+    if value.is_wide:
+        return format_one(value.numbers()[lane], base, bits)
     if value.data.ndim > 1:
         return "[" + " ".join(format_one(part, base, bits, digits) for part in value.data[lane]) + "]"
     return format_one(value.data[lane], base, bits, digits)

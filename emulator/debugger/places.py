@@ -42,15 +42,15 @@ def find_place(text: str, programs: Iterable[Program], here: int | None = None) 
 def _pcs(text: str, program: Program, here: int | None) -> Iterable[int]:
     if text in (".", ""):
         return () if here is None else (here,)
-    if text.startswith("*") and text[1:].strip().isdigit():
+    if text.startswith("*") and text[1:].strip().isdecimal():
         pc = int(text[1:])
         return (pc,) if pc < len(program.instructions) else ()
-    if text.isdigit():
+    if text.isdecimal():
         return at_line(program, int(text))
     head, colon, tail = text.rpartition(":")
     if colon and head == "opcode":
         return [i.pc for i in program.instructions if f"{i.opcode}.".startswith(f"{tail}.")]
-    if colon and tail.isdigit():
+    if colon and tail.isdecimal():
         return _in_file(program, head, int(tail))
     function = program.functions.get(text)
     if function is not None and not function.external:
@@ -105,7 +105,7 @@ def _is_named(path: str, name: str) -> bool:
 def _nothing(text: str, programs: list[Program]) -> DebuggerError:
     names = [name for program in programs for name in (*program.functions, *labels_of(program))]
     head, colon, _ = text.rpartition(":")
-    if text.isdigit():
+    if text.isdecimal():
         last = max((i.line for program in programs for i in program.instructions), default=0)
         return DebuggerError(f"no instruction at or after line {text}", help=f"the last one is at line {last}")
     if head == "opcode" and text.endswith(":"):

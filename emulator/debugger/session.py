@@ -245,7 +245,7 @@ class Session:
         """Breakpoints and checks.  also: further places, at which it stops without a hit."""
         self._hit = self._hit_check = None
         found = self._places(also or {}) if places else {}
-        accept = self._accepts if not also else lambda standing: self._accepts(standing) or _is_among(standing, also)
+        accept = self.stops_at if not also else lambda standing: self.stops_at(standing) or _is_among(standing, also)
         active = [check for check in self.checks.values() if check.enabled]
         if not active:
             return Watcher(found, accept)
@@ -267,7 +267,7 @@ class Session:
                     found[program] = found.get(program, frozenset()) | pcs
         return found
 
-    def _accepts(self, standing: Standing) -> bool:
+    def stops_at(self, standing: Standing) -> bool:
         """Whether a breakpoint counts here: its filters, its condition, its ignore count, and no stop here before."""
         if standing.moment in self._seen:
             return False

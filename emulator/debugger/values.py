@@ -32,6 +32,21 @@ class Value:
         """Whether the numbers are floats."""
         return self.data.dtype.kind == "f"
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether each lane's number has 128 bits, in two columns."""
+        return self.type is not None and self.type.width == 128 and self.data.ndim == 2
+
+    def truth(self) -> Row:
+        """Which lanes hold something else than zero."""
+        found: Row = np.any(self.data.astype(bool).reshape(WARP_SIZE, -1), axis=1)
+        return found
+
+    def numbers(self) -> list[Any]:
+        """The values of the lanes as Python's."""
+        found: list[Any] = self.data.tolist()
+        return [high << 64 | low for low, high in found] if self.is_wide else found
+
 
 def dtype_of(kind: ScalarType) -> np.dtype[Any]:
     """How a type of at most 64 bits lies in memory; bits and predicates as unsigned integers."""

@@ -99,7 +99,7 @@ def touches(session: Session, target: MemoryTarget, accesses: Records) -> Flags:
     if target.space == "shared":
         mine &= np.char.startswith(space, b"shared") | (generic & (window == m.SHARED_WINDOW >> 32))
         mine &= low >> m.CLUSTER_SHIFT == _rank(session, target)
-        at = (low & (1 << m.CLUSTER_SHIFT) - 1) - m.SHARED_BASE
+        at = _in_shared(low)
     elif target.space == "local":
         mine &= (accesses["warp"] == target.key[2]) & (accesses["lane"] == target.lane)
         own = (space == b"param") & (low & m.FRAME_FLAG != 0)
@@ -109,6 +109,16 @@ def touches(session: Session, target: MemoryTarget, accesses: Records) -> Flags:
         mine &= ((space == b"param") & (low & m.FRAME_FLAG == 0)) | (generic & (window == m.PARAM_WINDOW >> 32))
         at = low
     return mine & _overlap(at, size, target)
+
+
+def offsets_in(target: MemoryTarget, accesses: Records) -> npt.NDArray[np.int64]:
+    """Where accesses of shared memory begin, counted from a target's first byte."""
+    return _in_shared((accesses["address"] & np.uint64(0xFFFFFFFF)).astype(np.int64)) - target.low
+
+
+def _in_shared(low: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """From addresses of shared memory to the bytes of a CTA."""
+    return (low & (1 << m.CLUSTER_SHIFT) - 1) - m.SHARED_BASE
 
 
 def _overlap(at: Records, size: Records, target: MemoryTarget) -> Flags:

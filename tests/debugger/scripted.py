@@ -16,11 +16,11 @@ from emulator.program.operands import Register
 DEPTH = 60  # events into the run before anything is done
 
 
-def session_of(sample: samples.Sample) -> Session:
-    """A session on a sample; its verdict is that of the sample."""
+def session_of(sample: samples.Sample, most: int | None = None) -> Session:
+    """A session on a sample; its verdict is that of the sample.  most: instructions of the run."""
 
     def start(output: Callable[[str], object]) -> Launched:
-        system = System(sample.device_count, registers="virtual")
+        system = System(sample.device_count, registers="virtual", max_instructions=most)
         printed: list[str] = []
 
         def write(text: str) -> None:

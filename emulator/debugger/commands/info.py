@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,6 @@ from emulator.debugger.lines import Answer, shorten
 from emulator.debugger.panes import registers as register_pane
 from emulator.debugger.panes import tables
 from emulator.debugger.session import Session
-from emulator.program.scopes import nearest
 
 Table = Callable[[Session], tuple[list[str], Any]]
 
@@ -45,14 +45,27 @@ def info_registers(session: Session, text: str) -> Answer:
         rows = register_pane.changed(session, session.before)
         data = register_pane.to_json(session, [register for register, _, _ in rows])
         return Answer(register_pane.changed_lines(session, session.before, 24) or ["no register has changed"], data)
-    found = register_pane.live_registers(session, [word for word in words if word not in ("pred", "all")])
+    globs = [word for word in words if word not in ("pred", "all")]
+    for glob in globs:
+        if not register_pane.live_registers(session, [glob]):
+            raise DebuggerError(f"no register here is called {glob}", help=_near(session, glob))
+    found = register_pane.live_registers(session, globs)
     if "pred" in words:
         found = [register for register in found if register.type.kind == "p"]
     if not found:
-        names = [register.name for register in session.instruction.function.registers]
-        raise DebuggerError("no register has such a name", help=nearest(words[0], names) if words else "")
+        raise DebuggerError("no such register")
     lines = register_pane.table(session, found, lane)
     return Answer(shorten(lines, 25, "info regs %r1* shows some"), register_pane.to_json(session, found))
+
+
+def _near(session: Session, glob: str) -> str:
+    """The names that are most like a pattern; else the first ones that there are."""
+    names = [register.name for register in register_pane.live_registers(session)]
+    stems = {name.lstrip("%"): name for name in names}
+    close = difflib.get_close_matches(glob.strip("%*?[]"), stems, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(stems[one] for one in close)}?"
+    return f"there is {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
 @command("info warps", "info w", usage="info warps [all]", topic="looking", looks=True)

@@ -8,7 +8,7 @@ from emulator.debugger.commands.table import command
 from emulator.debugger.commands.words import base_of, form_of, places, registers
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.expressions import SPACES, Named, parse_expression, split_expressions
-from emulator.debugger.lines import Answer, clip, shorten
+from emulator.debugger.lines import WIDTH, Answer, clip, shorten
 from emulator.debugger.panes import lanes as lane_pane
 from emulator.debugger.panes import memory as memory_pane
 from emulator.debugger.panes import registers as register_pane
@@ -99,13 +99,16 @@ def print_(session: Session, text: str) -> Answer:
     """
     form, rest = form_of(text)
     shown, value, base = valued(session, rest, base_of(form, text))
-    pattern = compress(value, session.group, base, 56)
-    number = len([key for key in session.values if key.isdigit()]) + 1
+    pattern = compress(value, session.group, base, 56 if not value.is_wide else 30)
+    number = len([key for key in session.values if key.isdecimal()]) + 1
     session.values[str(number)] = value
     mine = _in_focus(session, value, base, None, pattern)
     if value.uniform:
         pattern = lane_cell(value, session.lane, base, None)
-    return Answer([clip(f"${number} = {pattern}{mine}")], lane_pane.to_json([(shown, value, base)])[0])
+    line = f"${number} = {pattern}{mine}"
+    if len(line) > WIDTH and mine:
+        line = f"${number} = {mine.strip()}    (lanes {shown} shows all)"
+    return Answer([clip(line)], lane_pane.to_json([(shown, value, base)])[0])
 
 
 def _in_focus(session: Session, value: Value, base: int, digits: int | None, pattern: str) -> str:
@@ -160,7 +163,7 @@ def undisplay(session: Session, text: str) -> Answer:
 
     (ptx) undisplay 1
     """
-    if not text.isdigit() or not 1 <= int(text) <= len(session.displays):
+    if not text.isdecimal() or not 1 <= int(text) <= len(session.displays):
         raise DebuggerError("no such display", help=f"1 to {len(session.displays)}")
     del session.displays[int(text) - 1]
     return Answer()
@@ -226,5 +229,7 @@ def address_of(session: Session, text: str) -> tuple[int, str]:
     if variable is not None and name is not None:
         text = f"&{text}"
     value = session.evaluate(parse_expression(text))
+    if value.is_float or value.data.ndim > 1:
+        raise DebuggerError("an address is a whole number", text, 0, len(text))
     address = int(value.data[session.lane]) & 2**64 - 1
     return address, variable.space if variable is not None else "generic"

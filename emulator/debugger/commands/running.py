@@ -68,7 +68,7 @@ def step_line(session: Session, text: str) -> Answer:
 
 @command("finish", "fin", usage="finish", topic="running", repeat=True, looks=True)
 def finish(session: Session, text: str) -> Answer:
-    """Step until the function of the lane in focus has returned.
+    """Run until the function of the lane in focus has returned; the other warps run too.
 
     (ptx) finish
     """
@@ -77,7 +77,9 @@ def finish(session: Session, text: str) -> Answer:
 
 @command("until", "u", usage="until [LOC]", topic="running", repeat=True, looks=True, completer=places)
 def until(session: Session, text: str) -> Answer:
-    """Step until a place, or, without one, past this instruction: out of a loop.
+    """Run until the lane in focus comes to a place, or, without one, past this instruction: out of a loop.
+
+    The other warps run too.
 
     (ptx) until 42
     """
@@ -87,7 +89,7 @@ def until(session: Session, text: str) -> Answer:
 
 @command("advance", usage="advance LOC", topic="running", looks=True, completer=places)
 def advance(session: Session, text: str) -> Answer:
-    """Step until the focused warp comes to a place.
+    """Run until the lane in focus comes to a place; the other warps run too.
 
     (ptx) advance SKIP
     """

@@ -10,8 +10,10 @@ from emulator.debugger.errors import DebuggerError
 from emulator.debugger.lines import Answer, shorten
 from emulator.debugger.memory import Variable, variables_of
 from emulator.debugger.panes import banks as pane
+from emulator.debugger.panes import shared as shared_pane
 from emulator.debugger.session import Session
 from emulator.debugger.targets import MemoryTarget, located
+from emulator.debugger.written import changed_bytes, written_bytes
 from emulator.program.scopes import nearest
 from emulator.ptx_types import TYPES
 
@@ -30,17 +32,21 @@ def _shared_variables(session: Session) -> dict[str, Variable]:
 def shared(session: Session, text: str) -> Answer:
     """Shared memory of the block: a variable or all of it, or bytes FIRST to END of that.
 
-    Each line begins with the bank of its first word; --banks marks what the last access of this warp
-    touched, with its lanes.
+    Each line begins with the bank of its first word. `v*` has changed since the last stop, `??` was never
+    written; --banks also marks what the last access of this warp touched, with its lanes.
     (ptx) shared tile 0x00:0xa0 --banks
     """
     marks = "--banks" in text
     target = _range(session, text.replace("--banks", "").strip())
     access = last_access(session, "shared") if marks else None
-    lines = shorten(pane.shared(session, target, access), 25, "shared NAME 0x80:0x100 shows other bytes")
+    written, changed = written_bytes(session, target), changed_bytes(session, target)
+    shown = shared_pane.shared(session, target, access, written, changed)
+    lines = shorten(shown, 25, "shared NAME 0x80:0x100 shows other bytes")
     raw = target.bytes_of(session)
     assert raw is not None
     data = {"address": target.address, "type": target.kind.name, "values": target.values(raw).tolist()}
+    data["changed"] = changed.nonzero()[0].tolist()
+    data["unwritten"] = (~written).nonzero()[0].tolist() if written is not None else None
     if access is not None:
         data["touched"] = {str(lane): address for lane, address in access.addresses.items()}
     return Answer(lines, data)

@@ -11,14 +11,15 @@ import difflib
 import inspect
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emulator.debugger.errors import DebuggerError
-from emulator.debugger.lines import Answer
+from emulator.debugger.lines import Answer, clip
 from emulator.debugger.session import Session
 
 Run = Callable[[Session, str], Answer]
 Completer = Callable[[Session, str], Iterable[str]]
+LONGEST_LINE = 4000
 TOPICS = ("running", "time", "stopping", "focus", "looking", "changing", "other")
 
 
@@ -144,12 +145,15 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 def run_line(session: Session, line: str) -> Answer:
     """Do what a line says; DebuggerError if it cannot be done.  An empty line and a comment do nothing."""
-    line = line.strip()
+    line = "".join(sign if sign.isprintable() else " " for sign in line).strip()
     if not line or line.startswith("#"):
         return Answer()
+    if len(line) > LONGEST_LINE:
+        raise DebuggerError(f"a line has at most {LONGEST_LINE:,} signs, this one {len(line):,}")
     row, rest = find(line)
     if not row.looks or not (rest == "--json" or rest.endswith(" --json")):
-        return row.run(session, rest)
+        answer = row.run(session, rest)
+        return replace(answer, lines=[clip(line) for line in answer.lines])
     answer = row.run(session, rest.removesuffix("--json").strip())
     return Answer([json.dumps(answer.data)], answer.data, answer.stop)
 

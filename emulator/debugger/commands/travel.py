@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from emulator.debugger import motion
 from emulator.debugger.commands.running import stopped
 from emulator.debugger.commands.table import command
 from emulator.debugger.commands.words import count_of
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.lines import Answer
+from emulator.debugger.motor import FOREVER
 from emulator.debugger.session import Checkpoint, Session
 
 
@@ -71,10 +74,10 @@ def seek(session: Session, text: str) -> Answer:
         return stopped(session, motion.seek(session, None))
     if word == "start":
         return stopped(session, motion.seek(session, 0))
-    if not word.lstrip("+-").isdigit():
+    if not re.fullmatch(r"[+-]?[0-9]+", word):
         raise DebuggerError("seek to which event?", text, 0, len(text), help="a number, start, end or fault")
     time = int(word) + (session.timeline.now if word[0] in "+-" else 0)
-    return stopped(session, motion.seek(session, max(0, time)))
+    return stopped(session, motion.seek(session, min(max(0, time), FOREVER)))
 
 
 @command("checkpoint", "cp", usage="checkpoint [NAME]", topic="time", looks=True)

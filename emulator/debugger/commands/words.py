@@ -16,14 +16,14 @@ def count_of(text: str, default: int = 1) -> int:
     """A repeat count."""
     if not text:
         return default
-    if not text.isdigit() or int(text) == 0:
+    if not text.isdecimal() or int(text) == 0:
         raise DebuggerError("this is no count", text, 0, len(text), help="1 or more")
     return int(text)
 
 
 def number_of(text: str, what: str) -> int:
     """One number that has to be there."""
-    if not text.isdigit():
+    if not text.isdecimal():
         raise DebuggerError(f"{what} is a number" if text else f"{what} is missing", text, 0, len(text))
     return int(text)
 

@@ -1,4 +1,4 @@
-"""Shared memory with bank marks; the banks and sectors of the last access."""
+"""The banks and sectors of the last access."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from emulator.debugger.accesses import BANKS, LINE, SECTOR, WORD, AccessShape, b
 from emulator.debugger.lines import clip, paint
 from emulator.debugger.panes import source
 from emulator.debugger.panes.memory import name_of
-from emulator.debugger.patterns import compress, format_one
+from emulator.debugger.patterns import compress
 from emulator.debugger.session import Session
-from emulator.debugger.targets import MemoryTarget
 from emulator.debugger.values import Value
-from emulator.machine.memory import SHARED_BASE
 
 MOST_LINES = 12
 
@@ -78,40 +76,3 @@ def sectors(session: Session, access: AccessShape) -> list[str]:
     if len(rows) > MOST_LINES:
         lines.append(f"  ... {len(rows) - MOST_LINES} more lines of {LINE} bytes")
     return lines
-
-
-def shared(session: Session, target: MemoryTarget, access: AccessShape | None) -> list[str]:
-    """Words of shared memory, eight a line, each line with its first bank; [v] where the last access was."""
-    raw = target.bytes_of(session)
-    assert raw is not None
-    values = target.values(raw)
-    base, bits = 16 if target.kind.kind == "b" else 10, target.kind.width
-    cells = [format_one(value, base, bits, 4) for value in values]
-    address, size = SHARED_BASE + target.low, target.kind.bytes
-    touched = _touched(access) if access is not None else {}
-    width = max(len(cell) for cell in cells) + 2
-    columns = 8 if width <= 6 else 4
-    lines: list[str] = [paint(("  address bank  [v] touched by the last access", "dim"))] if access is not None else []
-    for first in range(0, len(cells), columns):
-        at = address + first * size
-        parts: list[str | tuple[str, str]] = [(f"  {at:#07x}  {at // WORD % BANKS:>2}  ", "shared")]
-        lanes = []
-        for n in range(first, min(first + columns, len(cells))):
-            lane = touched.get(address + n * size)
-            cell = f"[{cells[n]}]" if lane is not None else f" {cells[n]} "
-            parts.append((f"{cell:>{width}}", "here" if lane is not None else "value"))
-            lanes += [lane] if lane is not None else []
-        tail = f"  lane {lanes[0]}" if len(lanes) == 1 else f"  lanes {lanes[0]}..{lanes[-1]}" if lanes else ""
-        if not tail:
-            parts[-1] = (parts[-1][0].rstrip(), parts[-1][1])
-        lines.append(clip(paint(*parts, tail)))
-    return lines
-
-
-def _touched(access: AccessShape) -> dict[int, int]:
-    """By byte: the first lane that accessed it."""
-    found: dict[int, int] = {}
-    for lane, at in access.addresses.items():
-        for n in range(access.size):
-            found.setdefault(at + n, lane)
-    return found

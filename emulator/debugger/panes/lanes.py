@@ -74,6 +74,6 @@ def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Every expression with its 32 values; null where it has none."""
     found = []
     for text, value, _ in rows:
-        known = [value.data[n].tolist() if value.lanes >> n & 1 else None for n in range(WARP_SIZE)]
+        known = [number if value.lanes >> n & 1 else None for n, number in enumerate(value.numbers())]
         found.append({"expression": text, "type": value.type.name if value.type else None, "values": known})
     return found

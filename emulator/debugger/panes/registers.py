@@ -44,6 +44,8 @@ def value_of(program: Program, register: Register, state: State) -> Value:
 
 def base_of(program: Program, register: Register, value: Value) -> int:
     """16 for addresses and wide numbers, 10 for others."""
+    if register.type.width == 128:
+        return 16
     if value.is_float or value.data.ndim > 1:
         return 10
     wide = value.data.dtype.kind == "u" and bool((value.data.astype(np.uint64) >= 1 << 32).any())
@@ -163,5 +165,5 @@ def to_json(session: Session, registers: Sequence[Register]) -> list[dict[str, A
     for register in registers:
         value = value_of(warp.cta.grid.program, register, warp.state)
         kind = value.type.name if value.type is not None else ""
-        found.append({"name": register.name, "type": kind, "values": value.data.tolist()})
+        found.append({"name": register.name, "type": kind, "values": value.numbers()})
     return found
