@@ -328,6 +328,9 @@ def test_blocks_are_used_again_by_later_launches() -> None:
     assert not system.runner.devices[0].held.any()
 
 
+OF_ALL_CTAS = (", gl;", "[gl", MULTIMEM)  # memory that the last one wins
+
+
 def seen(program: RandomProgram, jobs: int, schedule: str = "round_robin", most: int | None = None) -> tuple[Any, ...]:
     """All that can be seen of a random program's run: memory, printed lines, the fault, the time."""
     printed: list[str] = []
@@ -354,18 +357,20 @@ def seen(program: RandomProgram, jobs: int, schedule: str = "round_robin", most:
 def knows_no_order(drawn: RandomProgram) -> bool:
     """Whether a program ends, and leaves the same whichever warp goes first; then it must on several threads too."""
     many, limit = dataclasses.replace(drawn, grid=24, cluster=None), 24 * drawn.most
+    if drawn.cluster or any(name in drawn.text for name in OF_ALL_CTAS):
+        return False
     alone = seen(many, 1, most=limit)
-    if alone[2] or drawn.cluster or any(seen(many, 1, f"random:{n}", limit)[:3] != alone[:3] for n in (0, 1)):
+    if alone[2] or any(seen(many, 1, f"random:{n}", limit) != alone for n in range(4)):
         return False
     assert seen(many, 2) == seen(many, 5) == alone
     return True
 
 
 @pytest.mark.parametrize(
-    ("first", "count"), [(0, 10), *(pytest.param(n, 100, marks=pytest.mark.slow) for n in range(300, 600, 100))]
+    ("first", "count"), [(0, 20), *(pytest.param(n, 100, marks=pytest.mark.slow) for n in range(300, 600, 100))]
 )
 def test_random_programs_do_not_notice(first: int, count: int) -> None:
-    assert sum(knows_no_order(program(first + number)) for number in range(count)) >= count // 10
+    assert sum(knows_no_order(program(first + number)) for number in range(count)) >= count // 20
 
 
 @pytest.mark.slow
