@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emulator.machine.warp import ALL_LANES, Warp, lanes_of, mask_of
+from emulator.machine.warp import ALL_LANES, Warp, lanes_of, lowest_lane, mask_of
 
 SLICE = 1000
 
@@ -25,17 +25,19 @@ def next_group(warp: Warp) -> int:
     if _is_together(warp, runnable):
         _new_round(warp)
         return runnable
-    first = _first(warp, runnable & warp.turn or runnable)
-    group = mask_of(lanes_of(runnable) & (warp.pc == warp.pc[first]) & (warp.depth == warp.depth[first]))
+    group = runnable & _beside(warp, _first(warp, runnable & warp.turn or runnable))
     warp.ran |= group
     return group
 
 
 def _is_together(warp: Warp, mask: int) -> bool:
     """Whether all these lanes stand at one pc, in one depth of calls."""
-    lanes = lanes_of(mask)
-    pcs, depths = warp.pc[lanes], warp.depth[lanes]
-    return bool((pcs == pcs[0]).all() and (depths == depths[0]).all())
+    return not mask & ~_beside(warp, lowest_lane(mask))
+
+
+def _beside(warp: Warp, lane: int) -> int:
+    """The lanes at the pc and in the depth of calls of a lane."""
+    return mask_of((warp.pc == warp.pc[lane]) & (warp.depth == warp.depth[lane]))
 
 
 def _first(warp: Warp, mask: int) -> int:

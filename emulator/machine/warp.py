@@ -49,6 +49,11 @@ def lanes_of(mask: int) -> npt.NDArray[np.bool_]:
     return lanes
 
 
+def lowest_lane(mask: int) -> int:
+    """The number of the first lane of a mask."""
+    return (mask & -mask).bit_length() - 1
+
+
 def mask_of(lanes: npt.NDArray[np.bool_]) -> int:
     """32 booleans as a mask."""
     return int(np.packbits(lanes, bitorder="little").view("<u4")[0])

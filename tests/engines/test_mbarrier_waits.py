@@ -195,8 +195,9 @@ def test_engines_agree_to_the_instruction(seed: int) -> None:
     body = crowd(seed)
     reference = outcome(body, engine="reference")
     assert outcome(body, engine="native") == reference
-    replayed = outcome(body, replay=reference[2], engine="reference")
-    assert replayed == reference
+    assert outcome(body, replay=reference[2], engine="native") == reference
+    if reference[1] < 4000:  # long ones take the reference engine seconds
+        assert outcome(body, replay=reference[2], engine="reference") == reference
     assert outcome(body, engine="native", schedule=f"random:{seed}")[0][0] == reference[0][0]
 
 

@@ -19,7 +19,7 @@ from emulator.engines.reference.ops import ReferenceOps
 from emulator.isa.ops import Value
 from emulator.machine.cta import Cta
 from emulator.machine.memory import AccessFault
-from emulator.machine.warp import Warp, lanes_of, mask_of
+from emulator.machine.warp import Warp, lanes_of, lowest_lane, mask_of
 from emulator.program import Instruction, Program
 from emulator.program.operands import Operand
 from emulator.ptx_types import TYPES
@@ -89,7 +89,7 @@ class ReferenceEngine:
     def step(self, warp: Warp) -> Step:
         """Execute one instruction of the group of lanes whose turn it is."""
         group = next_group(warp)
-        instruction = warp.cta.grid.program.instructions[int(warp.pc[lanes_of(group)][0])]
+        instruction = warp.cta.grid.program.instructions[int(warp.pc[lowest_lane(group)])]
         lanes = group & self._guard(warp, instruction)
         self.ops.bind(warp, lanes, instruction)
         self._stepping, self._passed = warp, 0
@@ -135,7 +135,7 @@ class ReferenceEngine:
         moved = self.ops.moved
         stay = 0 if self.ops.held else group & ~moved & ~self._passed & ~warp.waiting
         if stay:
-            warp.pc[lanes_of(stay)] += 1
+            np.add(warp.pc, lanes_of(stay), out=warp.pc)
         warp.executed += 1
         warp.run_length += 1
         self.runner.time += 1

@@ -72,6 +72,7 @@ class LaneOps(FloatOps):
     def __init__(self, width: int = 32) -> None:
         self.width = width
         self._constants: dict[tuple[object, ...], Row] = {}
+        self._amounts: dict[int, int] = {}  # numbers of constant rows by the rows' identities, for shifts
         self.lanes = self.row(PRED, np.ones(width, np.bool_))
         self.carry_row: Row = np.zeros(width, np.bool_)
         self._lane = np.arange(width, dtype=np.uint32) % np.uint32(32)
@@ -89,6 +90,8 @@ class LaneOps(FloatOps):
         row = self._constants.get(key)
         if row is None:
             row = self._constants[key] = constant(kind, value, self.width, str(value)[0] == "-")
+            if kind is U32:
+                self._amounts[id(row)] = int(value)
         return Value(self, kind, row)
 
     def undefined(self, kind: ScalarType) -> Value:
@@ -187,11 +190,17 @@ class LaneOps(FloatOps):
 
     def shl(self, a: Value, n: Value) -> Value:
         """a shifted left; 0 where n is the width or more."""
+        known = self._amounts.get(id(n.data), a.type.width)
+        if known < a.type.width:
+            return Value(self, a.type, a.data << a.data.dtype.type(known))
         data, amount, beyond = self._shift(a, n)
         return Value(self, a.type, np.where(beyond, data.dtype.type(0), data << amount))
 
     def shr(self, a: Value, n: Value) -> Value:
         """a shifted right; all sign bits where n is the width or more."""
+        known = self._amounts.get(id(n.data), a.type.width)
+        if known < a.type.width:
+            return Value(self, a.type, a.data >> a.data.dtype.type(known))
         data, amount, beyond = self._shift(a, n)
         sign = data.dtype.type(a.type.width - 1)
         fill = data >> sign if a.type.is_signed else data.dtype.type(0)
