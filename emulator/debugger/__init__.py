@@ -14,7 +14,7 @@ Data flows downwards, and nothing prints below the console:
     session.py        the launch, focus, stops, breakpoints, what the last stop looked like
     motion.py         step, next, finish, until, continue and their reverses, over whole warps
     stops.py          why it stopped; breakpoints
-    places.py         line, label, kernel, opcode:..., file:line -> pcs
+    places.py         line, label, kernel, opcode:..., file:line -> pcs     origins.py  pcs -> lines of the source
     focus.py          device, grid, block, warp, lane, thread: coordinates and words for them
     expressions.py    `%r3@5 + 4*lane`: text -> 32 values     evaluate.py  values.py
     patterns.py       32 values -> `0x40 + 4*lane`

@@ -13,6 +13,7 @@ from emulator.debugger.session import Session
 from emulator.debugger.writers import MOST_LOOKED_AT, program_of
 from emulator.machine.memory import SHARED_WINDOW
 from emulator.program import Instruction
+from emulator.program.operands import Elements, Memory
 
 BANKS = 32
 WORD = 4  # bytes of a bank in a row
@@ -55,6 +56,17 @@ def last_access(session: Session, space: str) -> AccessShape:
             kind = {b"r": "read", b"w": "write", b"a": "atomic"}[bytes(last[0]["kind"])]
             return AccessShape(int(last[0]["time"]), instruction, kind, int(last[0]["size"]), addresses)
     raise DebuggerError(f"this warp has not accessed {space} memory yet", help="step over a load or store first")
+
+
+def access_bytes(instruction: Instruction) -> int | None:
+    """The bytes that a lane of a load, a store or an atomic accesses; None for other instructions."""
+    if instruction.variant.entry.mnemonic not in ("ld", "ldu", "st", "atom", "red"):
+        return None
+    for operand in (*instruction.results, *instruction.sources):
+        if operand is None or operand.type is None or isinstance(operand.place, Memory):
+            continue
+        return operand.type.bytes * (len(operand.place.elements) if isinstance(operand.place, Elements) else 1)
+    return None
 
 
 class BankUse(NamedTuple):

@@ -15,7 +15,10 @@ def candidates(session: Session, text: str) -> list[str]:
     """Completions of the last word of a text."""
     found = _WORD.search(text)
     word = text.lstrip()
-    if " " in word:  # behind the command; `-` ends a word of an expression, but reverse-step is one
+    first, blank, rest = word.partition(" ")
+    if blank and first in ("help", "h"):
+        word = rest.lstrip()
+    elif blank:  # behind the command; `-` ends a word of an expression, but reverse-step is one
         word = found[0] if found is not None else ""
     before = text[: len(text) - len(word)].strip()
     offered: set[str] = set()

@@ -146,8 +146,11 @@ class Console:
                 continue
             except EOFError:
                 return
-            if not self.execute(line):
-                return
+            try:
+                if not self.execute(line):
+                    return
+            except KeyboardInterrupt:  # between the prompt and the machine: nothing runs that has to be stopped
+                print()
 
 
 def _prompt(session: Session) -> Any:

@@ -178,6 +178,8 @@ def measured(rounds: int, loops: int) -> Figures:
         "plain, a row a register": lambda: mixer.run("virtual"),
         "continue": mixer.continued,
         "continue, breakpoint not reached": lambda: mixer.continued("break NEVER"),
+        "continue, register watched": lambda: mixer.continued("watch %never"),
+        "continue, memory watched": lambda: mixer.continued("rwatch out[9]"),
     }
     mixer.run()
     taken = [[run() for run in columns.values()] for _ in range(rounds)]
@@ -211,6 +213,8 @@ def table(figures: Figures) -> list[str]:
         ("plain, a row a register", "the same with a row for every register, as the debugger needs it", ""),
         ("continue", "`continue`", "1.3"),
         ("continue, breakpoint not reached", "`continue` with a breakpoint that is not reached", "1.3"),
+        ("continue, register watched", "`continue` with `watch` on a register that one warp writes 1,000 times", ""),
+        ("continue, memory watched", "`continue` with `rwatch` on memory that nobody reads", ""),
     ):
         middle = statistics.median(figures[key])
         lines.append(f"| {text} | {shown(middle)} | {middle / base:.2f} | {goal} |")
@@ -219,13 +223,9 @@ def table(figures: Figures) -> list[str]:
 
 def shown(seconds: float) -> str:
     """Milliseconds below a second."""
-    return (
-        f"{seconds:.2f} s"
-        if seconds >= 1
-        else f"{seconds * 1e3:.2g} ms"
-        if seconds < 0.1
-        else f"{seconds * 1e3:.0f} ms"
-    )
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.0f} ms" if seconds >= 0.01 else f"{seconds * 1e3:.2g} ms"
 
 
 def write(figures: Figures, lines: list[str]) -> None:

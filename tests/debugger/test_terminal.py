@@ -112,7 +112,8 @@ def test_ctrl_c_stops_a_running_kernel_at_an_exact_state(home: dict[str, str], t
         terminal.start("continue")
         terminal.pause(0.5)
         terminal.press("\x03")
-        assert terminal.answer()[0].removeprefix("^C").startswith("Interrupted at event ")
+        answer = terminal.answer()  # the terminal shows ^C where it likes
+        assert any(re.search(r"Interrupted at event [\d,]+\.$", line) for line in answer), answer
         (when,) = terminal.type("when")
         event = int(when.removeprefix("event ").replace(",", ""))
         # After the ld, four instructions a round: add, mov, st, bra.

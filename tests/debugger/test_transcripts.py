@@ -6,6 +6,7 @@ The first line of a .in file is `# debug ARGUMENTS`.  After a change that is mea
 """
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ def test_the_screen_is_as_expected(script: Path) -> None:
 def test_screens_are_80_columns_wide(script: Path) -> None:
     lines = script.with_suffix(".expected").read_text().splitlines()
     assert [line for line in lines if len(line) > 80 and not line.startswith(("{", "["))] == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_an_answer_fits_25_lines(script: Path) -> None:
+    text = script.with_suffix(".expected").read_text()
+    answers = re.split(r"^\(ptx\).*\n|^[{\[].*\n", text, flags=re.MULTILINE)
+    assert max(len(answer.splitlines()) for answer in answers) <= 25
 
 
 def regenerate(names: list[str]) -> None:

@@ -90,7 +90,12 @@ for _word, _example in (
     command(_word, usage=f"{_word} [{_word[0].upper()}] ...", topic="focus", looks=True)(_coordinate(_word, _example))
 
 
-@command("set step_divergent_lanes", usage="set step_divergent_lanes on|off", topic="focus")
+@command(
+    "set step_divergent_lanes",
+    usage="set step_divergent_lanes on|off",
+    topic="focus",
+    completer=lambda session, text: ("on", "off"),
+)
 def set_step_divergent_lanes(session: Session, text: str) -> Answer:
     """Whether step goes on until the lane in focus executes again.
 

@@ -44,7 +44,9 @@ def info_registers(session: Session, text: str) -> Answer:
     if words == ["changed"]:
         rows = register_pane.changed(session, session.before)
         data = register_pane.to_json(session, [register for register, _, _ in rows])
-        return Answer(register_pane.changed_lines(session, session.before, 24) or ["no register has changed"], data)
+        lines = register_pane.changed_lines(session, session.before, 23)
+        since = f"  since event {session.before.time:,}" if session.before is not None else ""
+        return Answer([since, *lines] if lines else ["no register has changed"], data)
     globs = [word for word in words if word not in ("pred", "all")]
     for glob in globs:
         if not register_pane.live_registers(session, [glob]):

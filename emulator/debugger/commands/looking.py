@@ -57,6 +57,7 @@ def _sections(text: str) -> list[str]:
 def list_(session: Session, text: str) -> Answer:
     """Lines around the next instruction or a place; again: the lines that follow.
 
+    Where `.loc` says so, the line of the CUDA or Triton source stands on the right.
     (ptx) list 40
     """
     program = session.programs[0] if session.warp is None else session.require_warp().cta.grid.program
@@ -68,7 +69,7 @@ def list_(session: Session, text: str) -> Answer:
     else:
         first = max(1, session.instruction.line - LISTED // 2)
     session.listed = first + LISTED
-    lines = source.marked(session, first, first + LISTED - 1)
+    lines = source.beside(session, first, first + LISTED - 1)
     if not lines:
         session.listed = None
         raise DebuggerError("the text ends before this line")

@@ -63,7 +63,17 @@ def when(session: Session, text: str) -> Answer:
     return Answer([f"event {timeline.now:,}{ahead}"], {"time": timeline.now, "end": timeline.end})
 
 
-@command("seek", "goto", usage="seek EVENT|start|end|fault", topic="time", looks=True)
+MOMENTS = ("start", "end", "fault")
+
+
+@command(
+    "seek",
+    "goto",
+    usage="seek EVENT|start|end|fault",
+    topic="time",
+    looks=True,
+    completer=lambda s, t: MOMENTS,
+)
 def seek(session: Session, text: str) -> Answer:
     """Go to an event, the beginning, the end of the run or its fault; +N and -N count from here.
 
@@ -120,7 +130,12 @@ def info_checkpoints(session: Session, text: str) -> Answer:
     return Answer([f"  {row['name']}  event {row['time']:,}" for row in rows] or ["no checkpoints"], rows)
 
 
-@command("set scheduler", usage="set scheduler round_robin|random[:SEED]", topic="time")
+@command(
+    "set scheduler",
+    usage="set scheduler round_robin|random[:SEED]",
+    topic="time",
+    completer=lambda session, text: ("round_robin", "random:"),
+)
 def set_scheduler(session: Session, text: str) -> Answer:
     """The order in which warps run from here on; in the past it begins a new history.
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
+from emulator.debugger.accesses import access_bytes, bank_use, sector_use
 from emulator.debugger.changes import edited
 from emulator.debugger.lines import HEIGHT, clip, paint
 from emulator.debugger.motor import Standing
+from emulator.debugger.origins import origin_of
 from emulator.debugger.panes import source
 from emulator.debugger.panes.registers import changed_lines
 from emulator.debugger.panes.tables import state_of
 from emulator.debugger.patterns import compress
 from emulator.debugger.session import Mark, Session
 from emulator.debugger.stops import Stop
-from emulator.debugger.values import State, Value, row_of
+from emulator.debugger.values import Row, State, Value, row_of
 from emulator.engines.schedule import key_of
+from emulator.isa.instructions.load_store import space_of as access_space
+from emulator.machine.memory import DEVICE_BASE, SHARED_WINDOW
 from emulator.machine.warp import Warp, mask_of
+from emulator.program import Instruction
 from emulator.program.operands import Memory, Register
 from emulator.render import lane_bar, lane_ranges
 from emulator.render import lanes_of as lane_numbers
@@ -126,10 +131,32 @@ def _address(standing: Standing, lanes: int, mark: Mark) -> list[str]:
         place = operand.place
         if isinstance(place, Memory) and isinstance(place.base, Register) and lanes:
             row = row_of(mark.state, place.base)
-            text = compress(Value(row), lanes, 16, 44)
             offset = f"{place.offset:+d}" if place.offset else ""
-            return [f"        addr   {place.base.name}{offset} = {text}"]
+            served = _served(standing.instruction, row, place.offset, lanes)
+            head = f"        addr   {place.base.name}{offset} = "
+            return [f"{head}{compress(Value(row), lanes, 16, 78 - len(head) - len(served))}  {served}".rstrip()]
     return []
+
+
+def _served(instruction: Instruction, row: Row, offset: int, lanes: int) -> str:
+    """How banks or sectors serve a load or store: `1 wavefront`, `32 wavefronts (ideal 1)`, `4 sectors`."""
+    size = access_bytes(instruction)
+    if size is None:
+        return ""
+    addresses = {lane: int(row[lane]) + offset for lane in lane_numbers(lanes)}
+    space = access_space(instruction.variant)
+    windows = {address >> 32 for address in addresses.values()}
+    if space.startswith("shared") or (space == "generic" and windows == {SHARED_WINDOW >> 32}):
+        shared = bank_use({lane: at & 0xFFFFFFFF for lane, at in addresses.items()}, size)
+        return _counted(shared.wavefronts, shared.ideal, "wavefront")
+    if space == "global" or (space == "generic" and min(windows) >= DEVICE_BASE >> 32):
+        used = sector_use(addresses, size)
+        return _counted(len(used.sectors), used.ideal, "sector")
+    return ""
+
+
+def _counted(count: int, ideal: int, name: str) -> str:
+    return f"{count} {name}{'s' * (count != 1)}" + (f" (ideal {ideal})" if count > ideal else "")
 
 
 def changed(session: Session) -> list[str]:
@@ -138,10 +165,12 @@ def changed(session: Session) -> list[str]:
 
 
 def code(session: Session) -> list[str]:
-    """The line before the next instruction, its line, and the one after."""
+    """The line before the next instruction, its line, and the one after; the line of the source that `.loc` names."""
     line = session.instruction.line
     lines = source.marked(session, line - 1, line + 1)
-    return [paint(" code", text[5:]) if n == 0 and not text[1:5].strip() else text for n, text in enumerate(lines)]
+    lines = [paint(" code", text[5:]) if n == 0 and not text[1:5].strip() else text for n, text in enumerate(lines)]
+    origin = origin_of(session, session.require_warp().cta.grid.program, session.instruction)
+    return lines if origin is None else [*lines, paint(" source ", (str(origin), "label"), f"   {origin.text}")]
 
 
 def warps(session: Session) -> list[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from emulator.debugger.lines import Line, clip, paint
+from emulator.debugger.origins import Origin, origin_of
 from emulator.debugger.session import Session
 from emulator.errors import Source
 from emulator.parse import tokens
 from emulator.program import Program
+
+PTX_WIDTH = 42  # of the PTX where source stands beside it
 
 
 def code(source: Source, number: int) -> Line:
@@ -36,6 +39,32 @@ def marked(session: Session, first: int, last: int) -> list[str]:
         sign = ("*", "breakpoint") if number in stops else " "
         lines.append(clip(paint(" ", sign, marker, f"{number:5}  ", code(program.source, number))))
     return lines
+
+
+def beside(session: Session, first: int, last: int) -> list[str]:
+    """The same with the lines of the source that `.loc` names on the right, where it names any."""
+    lines = marked(session, first, last)
+    program = session.programs[0] if session.warp is None else session.require_warp().cta.grid.program
+    known: dict[int, Origin] = {}
+    for instruction in program.instructions:
+        if first <= instruction.line <= last:
+            origin = origin_of(session, program, instruction)
+            if origin is not None:
+                known.setdefault(instruction.line, origin)
+    shown: Origin | None = None
+    found: list[str] = []
+    for number, line in enumerate(lines, max(1, first)):
+        origin = known.get(number, shown)
+        if origin is not None and (shown is None or origin.file != shown.file):
+            found.append(paint((" " * PTX_WIDTH + f" | {origin.file}", "dim")))
+        if origin == shown or origin is None:
+            found.append(line)
+        else:
+            left = clip(line, PTX_WIDTH)
+            room = " " * (PTX_WIDTH - len(left))
+            found.append(clip(paint(left, room, (f" | {origin.line:4}  {origin.text}", "label"))))
+        shown = origin
+    return found
 
 
 def breakpoint_lines(session: Session, program: Program) -> set[int]:

@@ -39,7 +39,7 @@ def waiting_text(warp: Warp) -> str:
         lanes = barrier.waiting.get(warp.index, 0)
         if lanes:
             line = instructions[int(warp.pc[lane_numbers(lanes)[0]])].line
-            return f"waits bar {number} @ {line}"
+            return f"waits bar {number} @ {line} ({barrier.arrivals} of {_expected(warp.cta, number)} arrived)"
     for (opcode, _), lanes in warp.rendezvous.items():
         line = instructions[int(warp.pc[lane_numbers(lanes)[0]])].line
         return f"waits {opcode} @ {line}"
