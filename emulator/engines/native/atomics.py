@@ -6,13 +6,16 @@ lane tries again; with one thread it is stored, which costs less.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emulator.engines.native.context import offset_of
 from emulator.engines.native.text import NoNativeForm, lane_type, vector
-from emulator.isa.ops import Value
-from emulator.ptx_types import ScalarType
+from emulator.isa.ops import PRED, Value
+from emulator.isa.reductions import combine
+from emulator.ptx_types import ScalarType, bits_type
 
 if TYPE_CHECKING:
     from emulator.engines.native.machine_ops import MachineOps
@@ -27,49 +30,114 @@ def atomic_text(
     pointers: str,
     operation: str,
     kind: ScalarType,
-    operands: Sequence[Value],
+    operands: Sequence[Sequence[Value]],
     in_global: str,
     contended: str,
-) -> Value:
-    """Read, modify and write at the pointers of the executing lanes; the old values, 0 in lanes off.
+) -> list[Value]:
+    """Read, modify and write consecutive elements at the pointers of the executing lanes; the old ones, 0 in lanes off.
 
-    in_global: which lanes' pointers are to global memory, where f32 additions flush subnormal numbers.
-    contended: an i1, whether other threads may change the bytes.
+    operands: those of each element.  in_global: which lanes' pointers are to global memory, where f32 additions flush
+    subnormal numbers.  contended: an i1, whether other threads may change the bytes.
     """
-    if kind.width not in (32, 64) or kind.kind not in "usbf":
+    if kind.width > 64:
         raise NoNativeForm(f"atomic on {kind}")
+    if len(operands) > 1 or not is_scalar(operation, kind):
+        return _by_meaning(ops, pointers, operation, kind, operands, in_global, contended)
     element = f"i{kind.width}"
     places = [spill(ops, vector("ptr"), pointers)]
-    places += [spill(ops, vector(element), _bits(ops, value, element)) for value in operands]
+    places += [spill(ops, vector(element), _bits(ops, value, element)) for value in operands[0]]
     flushes = spill(ops, vector("i8"), ops.emit(f"zext {vector('i1')} {in_global} to {vector('i8')}"))
     out = spill(ops, vector(element), "zeroinitializer")
+    with each_lane(ops) as lane:
+        kinds = ["ptr"] + [element] * len(operands[0])
+        at, *given = [pick(ops, place, kind_, lane) for place, kind_ in zip(places, kinds, strict=True)]
+        flush = ops.emit(f"trunc i8 {pick(ops, flushes, 'i8', lane)} to i1")
+        with _attempt(ops, at, kind, contended) as attempt:
+            attempt.new = _combine(ops, operation, kind, attempt.old, given, flush)
+        _put(ops, out, element, lane, attempt.old)
+    return [_taken(ops, out, kind)]
+
+
+def is_scalar(operation: str, kind: ScalarType) -> bool:
+    """Whether `_combine` does it for one lane: faster than the meaning over a vector of which one lane counts."""
+    return kind.width in (32, 64) and (kind.kind in "usb" or (kind.kind == "f" and operation == "add"))
+
+
+def _by_meaning(
+    ops: MachineOps,
+    pointers: str,
+    operation: str,
+    kind: ScalarType,
+    operands: Sequence[Sequence[Value]],
+    in_global: str,
+    contended: str,
+) -> list[Value]:
+    element, bits = f"i{kind.width}", bits_type(kind.width)
+    flushes = Value(ops, PRED, in_global)
+    places = spill(ops, vector("ptr"), pointers)
+    outs = [spill(ops, vector(element), "zeroinitializer") for _ in operands]
+    with each_lane(ops) as lane:
+        first = pick(ops, places, "ptr", lane)
+        for number, (out, given) in enumerate(zip(outs, operands, strict=True)):
+            at = ops.emit(f"getelementptr i8, ptr {first}, i64 {number * kind.bytes}") if number else first
+            with _attempt(ops, at, kind, contended) as attempt:
+                old = ops.view(Value(ops, bits, ops.spread(element, attempt.old)), kind)
+                new = ops.view(combine(ops, operation, kind, old, given, flushes), bits)
+                attempt.new = ops.emit(f"extractelement {vector(element)} {new.data}, i32 {lane}")
+            _put(ops, out, element, lane, attempt.old)
+    return [_taken(ops, out, kind) for out in outs]
+
+
+@contextmanager
+def each_lane(ops: MachineOps) -> Iterator[str]:
+    """A loop over the executing lanes, the lowest first; the number of the lane."""
     lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
-    start, loop, body, done, attempt, exchange, put, made = (ops.label() for _ in range(8))
+    start, loop, body, last, done = (ops.label() for _ in range(5))
     rest, after = ops.emit_later(), ops.emit_later()
     ops.lines += [f"  br label %{start}", f"{start}:", f"  br label %{loop}", f"{loop}:"]
-    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{made} ]")
+    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{last} ]")
     more = ops.emit(f"icmp ne i32 {rest}, 0")
     ops.lines += [f"  br i1 {more}, label %{body}, label %{done}", f"{body}:"]
-    lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
-    at, *given = [pick(ops, place, kind_, lane) for place, kind_ in zip(places, ["ptr"] + [element] * 9, strict=False)]
-    flush = ops.emit(f"trunc i8 {pick(ops, flushes, 'i8', lane)} to i1")
-    ops.lines += [f"  br label %{attempt}", f"{attempt}:"]
-    old = ops.emit(f"load atomic {element}, ptr {at} monotonic, align {kind.bytes}")
-    new = _combine(ops, operation, kind, old, given, flush)
-    ops.lines += [f"  br i1 {contended}, label %{exchange}, label %{put}", f"{exchange}:"]
-    pair = ops.emit(f"cmpxchg ptr {at}, {element} {old}, {element} {new} seq_cst seq_cst, align {kind.bytes}")
-    same = ops.emit(f"extractvalue {{ {element}, i1 }} {pair}, 1")
-    ops.lines += [f"  br i1 {same}, label %{made}, label %{attempt}", f"{put}:"]
-    ops.lines += [f"  store {element} {new}, ptr {at}, align 1", f"  br label %{made}", f"{made}:"]
-    count_change(ops, element, old, new)
-    slot = ops.emit(f"getelementptr {element}, ptr {out}, i32 {lane}")
-    ops.lines.append(f"  store {element} {old}, ptr {slot}")
+    yield ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
+    ops.lines += [f"  br label %{last}", f"{last}:"]
     less = ops.emit(f"sub i32 {rest}, 1")
     ops.lines += [f"  {after} = and i32 {rest}, {less}", f"  br label %{loop}", f"{done}:"]
-    found = ops.emit(f"load {vector(element)}, ptr {out}, align 64")
-    if kind.is_float:
-        found = ops.emit(f"bitcast {vector(element)} {found} to {vector(lane_type(kind))}")
-    return Value(ops, kind, found)
+
+
+@dataclass
+class _Attempt:
+    """The bits that are there, and those that shall be."""
+
+    old: str
+    new: str = ""
+
+
+@contextmanager
+def _attempt(ops: MachineOps, at: str, kind: ScalarType, contended: str) -> Iterator[_Attempt]:
+    """Replace the bits at a place by those made of them, again where another thread was faster."""
+    element = f"i{kind.width}"
+    attempt, exchange, put, made = (ops.label() for _ in range(4))
+    ops.lines += [f"  br label %{attempt}", f"{attempt}:"]
+    found = _Attempt(ops.emit(f"load atomic {element}, ptr {at} monotonic, align {kind.bytes}"))
+    yield found
+    ops.lines += [f"  br i1 {contended}, label %{exchange}, label %{put}", f"{exchange}:"]
+    places = f"ptr {at}, {element} {found.old}, {element} {found.new}"
+    pair = ops.emit(f"cmpxchg {places} seq_cst seq_cst, align {kind.bytes}")
+    same = ops.emit(f"extractvalue {{ {element}, i1 }} {pair}, 1")
+    ops.lines += [f"  br i1 {same}, label %{made}, label %{attempt}", f"{put}:"]
+    ops.lines += [f"  store {element} {found.new}, ptr {at}, align 1", f"  br label %{made}", f"{made}:"]
+    count_change(ops, element, found.old, found.new)
+
+
+def _put(ops: MachineOps, out: str, element: str, lane: str, old: str) -> None:
+    slot = ops.emit(f"getelementptr {element}, ptr {out}, i32 {lane}")
+    ops.lines.append(f"  store {element} {old}, ptr {slot}")
+
+
+def _taken(ops: MachineOps, out: str, kind: ScalarType) -> Value:
+    """What the lanes have found."""
+    found = Value(ops, bits_type(kind.width), ops.emit(f"load {vector(f'i{kind.width}')}, ptr {out}, align 64"))
+    return ops.view(found, kind)
 
 
 def _bits(ops: MachineOps, value: Value, element: str) -> str:
@@ -108,8 +176,6 @@ def _combine(ops: MachineOps, operation: str, kind: ScalarType, old: str, given:
         same = ops.emit(f"icmp eq {element} {old}, {b}")
         return ops.emit(f"select i1 {same}, {element} {given[1]}, {element} {old}")
     if kind.is_float:
-        if operation != "add":
-            raise NoNativeForm(f"atomic {operation} on {kind}")
         return _float_add(ops, kind, old, b, flush)
     if operation in ("min", "max"):
         first = ops.emit(f"icmp {RELATIONS[operation, kind.is_signed]} {element} {b}, {old}")
@@ -121,8 +187,6 @@ def _combine(ops: MachineOps, operation: str, kind: ScalarType, old: str, given:
         none = ops.emit(f"icmp eq {element} {old}, 0")
         wraps = ops.emit(f"or i1 {none}, {ops.emit(f'icmp ugt {element} {old}, {b}')}")
         return ops.emit(f"select i1 {wraps}, {element} {b}, {element} {ops.emit(f'sub {element} {old}, 1')}")
-    if operation not in ("add", "and", "or", "xor"):
-        raise NoNativeForm(f"atomic {operation}")
     return ops.emit(f"{operation} {element} {old}, {b}")
 
 

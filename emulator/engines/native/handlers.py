@@ -5,11 +5,11 @@ A handler has the form `i32 h(ptr ip, ptr regs, ptr ctx, i32 mask)`.  `ip` is th
     offset  size  field
          0     8  handler when all lanes of the warp execute
          8     8  handler when only the lanes of `mask` do
-        16    24  6 x s32: byte offsets of the operands' rows, results first
+        16    24  6 x s32: byte offsets of the operands' rows, results first; of more than six the address of a table
         40     4  pc
         44     4  byte offset of the guard's row
-        48     8  constant, or the address of a table of row offsets when there are more than six
-        56     8  record of the branch target
+        48     8  what an access remembers of the last allocation
+        56     8  constant, record of the branch target, site of a call, or handler of the second half
 
 and ends with a tail call of the next record's handler, so that a straight run of instructions never returns.
 """
@@ -242,7 +242,7 @@ class HandlerText:
         if self._rows <= INLINE_OPERANDS:
             at = ops.emit(f"getelementptr i8, ptr %ip, i64 {16 + 4 * number}")
         else:
-            side = ops.emit("getelementptr i8, ptr %ip, i64 48")
+            side = ops.emit("getelementptr i8, ptr %ip, i64 16")
             base = ops.emit(f"load ptr, ptr {side}, align 8")
             at = ops.emit(f"getelementptr i8, ptr {base}, i64 {4 * number}")
         return ops.emit(f"load i32, ptr {at}, align 4")

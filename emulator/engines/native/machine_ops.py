@@ -315,18 +315,25 @@ class MachineOps(Ops):
         self.call_void("llvm.masked.scatter.v32i8.v32p0", arguments)
 
     def atomic(
-        self,
-        space: str,
-        operation: str,
-        kind: ScalarType,
-        address: Value,
-        operands: Sequence[Value],
-        sem: str = "relaxed",
-        scope: str = "gpu",
-    ) -> Value:
+        self, space: str, operation: str, kind: ScalarType, address: Value, operands: Sequence[Value],
+        sem: str = "relaxed", scope: str = "gpu",
+    ) -> Value:  # fmt: skip
         """Read, modify, write, the lowest lane first."""
-        pointers = self._pointers(space, address, kind.bytes, write=True)
-        note_access(self, "a", space, address, kind.bytes)
+        return self._atomic(space, operation, kind, address, [operands])[0]
+
+    def atomic_vector(
+        self, space: str, operation: str, kind: ScalarType, address: Value, operands: Sequence[Value],
+        sem: str = "relaxed", scope: str = "gpu",
+    ) -> list[Value]:  # fmt: skip
+        """`atomic` on consecutive elements, all of a lane's before those of the next."""
+        return self._atomic(space, operation, kind, address, [[b] for b in operands])
+
+    def _atomic(
+        self, space: str, operation: str, kind: ScalarType, address: Value, operands: Sequence[Sequence[Value]]
+    ) -> list[Value]:
+        size = kind.bytes * len(operands)
+        pointers = self._pointers(space, address, size, write=True)
+        note_access(self, "a", space, address, size)
         in_global = splat("i1", int(space == "global"))
         if space == "generic":
             in_global = self.emit(f"icmp uge {I64} {address.data}, {splat('i64', m.DEVICE_BASE)}")

@@ -135,8 +135,6 @@ class NativeProgram:
                 raise NoRecord
             results = tuple([None if o is None else self._known_shape(o, offsets, last) for o in instruction.results])
             sources = tuple([self._known_shape(o, offsets, last) for o in instruction.sources])
-            if len(offsets) > INLINE_OPERANDS and any(isinstance(o.place, Memory) for o in instruction.sources):
-                raise NoRecord  # its side table would stand where an access remembers its allocation
         except NoRecord:
             return None
         known = id(variant), tuple([id(shape) for shape in (*results, *sources)])
@@ -297,13 +295,13 @@ class NativeProgram:
             handlers = self._handlers[known] = addresses[0], addresses[-1], resume
         full_mode, part_mode, resume = handlers
         guard = 0 if instruction.guard is None else instruction.guard.offset
-        memory = self._empty_address
         if len(offsets) > INLINE_OPERANDS:
             self._side.append(np.array(offsets, np.int32))
-            memory, offsets = self._side[-1].ctypes.data, []
+            offsets = np.array([self._side[-1].ctypes.data], np.uint64).view(np.int32).tolist()
         value = resume or self._last_field(instruction, last)
         rows = (*offsets, 0, 0, 0, 0, 0, 0)[:INLINE_OPERANDS]
-        LAYOUT.pack_into(self.records.data, at, full_mode, part_mode, *rows, instruction.pc, guard, memory, value)
+        empty = self._empty_address
+        LAYOUT.pack_into(self.records.data, at, full_mode, part_mode, *rows, instruction.pc, guard, empty, value)
 
     def _last_field(self, instruction: Instruction, last: int) -> int:
         """The record of a branch's target, the address of what a call or return needs, or the constant found before."""
