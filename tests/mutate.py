@@ -39,8 +39,10 @@ MOST_SECONDS = 900
 # Mutants that cannot be told apart, by the text of `describe` or the name of the function, and why.
 EQUIVALENT = {
     "conversion.cvt_f32_f64: -126 -> -127": "Times a number below 2^-126 both give zero.",
+    "conversion_packed.cvt_tf32: ops.view(a, U32) -> ops.view(a, S32)": "Without its sign it is the same number.",
     "data_movement.prmt: ops.view(octet, S8) >> 7 -> ops.view(octet, S8) >> 8": "The sign moves in behind itself.",
     "extended_precision.difference_of: a.type -> b.type": "Both have one type.",
+    "extended_precision.sum_of: as_bits(ops, a, b) -> as_bits(ops, b, a)": "Symmetric.",
     "floats.saturate: bits > one -> bits >= one": "One is limited to one.",
     "floats.smaller: _key(ops, a) < _key(ops, b) -> _key(ops, a) <= _key(ops, b)": "Equal keys are equal bits.",
     "floating_point_functions.rcp_approximate: 2.0 ** 24 -> 2.0 ** 25": "Any power that makes the number normal.",

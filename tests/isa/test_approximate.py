@@ -50,6 +50,18 @@ def ulp(x: np.ndarray) -> np.ndarray:
     return np.ldexp(1.0, np.frexp(np.abs(x))[1] - 24)
 
 
+def test_the_squarer_leaves_out_the_products_of_low_bits():
+    """Bit i times bit j of x counts only from i + j = 18 on, and then twice where i and j differ."""
+    x = np.arange(1 << 17, dtype=np.uint64)
+    bits = [x >> np.uint64(i) & np.uint64(1) for i in range(17)]
+    total = np.zeros_like(x)
+    for i in range(17):
+        for j in range(max(i, 18 - i), 17):
+            total += bits[i] * bits[j] << np.uint64(i + j + (i != j))
+    found = approximate._square(LaneBackend(len(x)), value(LaneBackend(len(x)), "u32", x.astype(np.uint32)))
+    assert (found.data == total >> np.uint64(19)).all()
+
+
 NORMAL = (2.0**-126, float(np.finfo(np.float32).max))
 
 

@@ -30,6 +30,7 @@ def rcp(ops: Ops, i: Variant, a: Value) -> Value:
     example: rcp.rn.f32 0f80000000 -> 0fff800000
     example: rcp.rn.f32 0f7e800001 -> 0f007fffff
     example: rcp.rn.ftz.f32 0f7e800001 -> 0f00000000
+    example: rcp.rn.ftz.f32 0f80400000 -> 0fff800000
     example: rcp.rp.f64 3.0 -> 0d3fd5555555555556
     example: rcp.rn.f64 0d7ff0000000000000 -> 0.0
     """
