@@ -100,8 +100,7 @@ class MachineOps(Ops):
         """Leave the instruction to the reference engine where an i1 holds."""
         self.leaves = True
         after = self.label()
-        self.lines.append(f"  br i1 {bad}, label %leave, label %{after}")
-        self.lines.append(f"{after}:")
+        self.lines += [f"  br i1 {bad}, label %leave, label %{after}", f"{after}:"]
 
     def bind_lanes(self, mask: str) -> None:
         """Make the lanes of an i32 the executing ones."""
@@ -162,21 +161,17 @@ class MachineOps(Ops):
         """Two tries: with the allocation that the record remembers, and with that of the first bad lane."""
         self.leaves = True
         first, miss, again, good = self.label(), self.label(), self.label(), self.label()
-        self.lines.append(f"  br label %{first}")
-        self.lines.append(f"{first}:")
+        self.lines += [f"  br label %{first}", f"{first}:"]
         bad = self._outside(address, size, write)
         mask = self.emit(f"bitcast {I1} {bad} to i32")
         is_bad = self.emit(f"icmp ne i32 {mask}, 0")
-        self.lines.append(f"  br i1 {is_bad}, label %{miss}, label %{good}")
-        self.lines.append(f"{miss}:")
+        self.lines += [f"  br i1 {is_bad}, label %{miss}, label %{good}", f"{miss}:"]
         lane = self.intrinsic("llvm.cttz.i32", "i32", [("i32", mask), ("i1", "true")])
         wanted = self.emit(f"extractelement {I64} {address}, i32 {lane}")
         found = self.emit(f"call i1 @lookup(ptr %ip, ptr %ctx, i64 {wanted})")
-        self.lines.append(f"  br i1 {found}, label %{again}, label %leave")
-        self.lines.append(f"{again}:")
+        self.lines += [f"  br i1 {found}, label %{again}, label %leave", f"{again}:"]
         still = self.any_lane(self._outside(address, size, write))
-        self.lines.append(f"  br i1 {still}, label %leave, label %{good}")
-        self.lines.append(f"{good}:")
+        self.lines += [f"  br i1 {still}, label %leave, label %{good}", f"{good}:"]
         moved = self.spread("i64", self.global_field("memory"))
         host = self.emit(f"add {I64} {address}, {moved}")
         return self.emit(f"inttoptr {I64} {host} to {PTR}")
@@ -207,8 +202,7 @@ class MachineOps(Ops):
         other = self.emit(f"icmp ne {I64} {window}, {splat('i64', m.SHARED_WINDOW >> 32)}")
         outside = self.any_lane(self.emit(f"and {I1} {self.lanes.data}, {other}"))
         device, shared, done = self.label(), self.label(), self.label()
-        self.lines.append(f"  br i1 {outside}, label %{device}, label %{shared}")
-        self.lines.append(f"{shared}:")
+        self.lines += [f"  br i1 {outside}, label %{device}, label %{shared}", f"{shared}:"]
         low = self.emit(f"and {I64} {address}, {splat('i64', 0xFFFFFFFF)}")
         in_shared = self._simple("shared", low, size)
         shared_end = self.block_end(done)
@@ -221,9 +215,7 @@ class MachineOps(Ops):
     def block_end(self, target: str) -> str:
         """End the current block with a jump; its label, made so that a phi can name it."""
         name = self.label()
-        self.lines.append(f"  br label %{name}")
-        self.lines.append(f"{name}:")
-        self.lines.append(f"  br label %{target}")
+        self.lines += [f"  br label %{name}", f"{name}:", f"  br label %{target}"]
         return name
 
     # --- loads and stores ----------------------------------------------------------------------------
@@ -302,17 +294,21 @@ class MachineOps(Ops):
         self.lines.append(f"  br label %{after}")
         self.lines.append(f"{after}:")
 
+    def _on_device(self, space: str, address: str) -> str:
+        """Which addresses lead to global memory."""
+        if space != "generic":
+            return splat("i1", int(space == "global"))
+        return self.emit(f"icmp uge {I64} {address}, {splat('i64', m.DEVICE_BASE)}")
+
     def _mark_dirty(self, space: str, address: str) -> None:
-        lanes = self.lanes.data
-        if space == "generic":
-            device = self.emit(f"icmp uge {I64} {address}, {splat('i64', m.DEVICE_BASE)}")
-            lanes = self.emit(f"and {I1} {lanes}, {device}")
+        lanes = self.emit(f"and {I1} {self.lanes.data}, {self._on_device(space, address)}")
         page = self.emit(f"lshr {I64} {address}, {splat('i64', m.PAGE_SHIFT)}")
         host = self.emit(f"add {I64} {page}, {self.spread('i64', self.global_field('dirty'))}")
         pointers = self.emit(f"inttoptr {I64} {host} to {PTR}")
-        ones = splat("i8", 1)
-        arguments = [(vector("i8"), ones), (PTR, pointers), ("i32", "1"), (I1, lanes)]
-        self.call_void("llvm.masked.scatter.v32i8.v32p0", arguments)
+        self.call_void(
+            "llvm.masked.scatter.v32i8.v32p0",
+            [(vector("i8"), splat("i8", 1)), (PTR, pointers), ("i32", "1"), (I1, lanes)],
+        )
 
     def atomic(
         self, space: str, operation: str, kind: ScalarType, address: Value, operands: Sequence[Value],
@@ -334,9 +330,7 @@ class MachineOps(Ops):
         size = kind.bytes * len(operands)
         pointers = self._pointers(space, address, size, write=True)
         note_access(self, "a", space, address, size)
-        in_global = splat("i1", int(space == "global"))
-        if space == "generic":
-            in_global = self.emit(f"icmp uge {I64} {address.data}, {splat('i64', m.DEVICE_BASE)}")
+        in_global = self._on_device(space, address.data)
         contended = "false" if space == "shared" else self.several_threads()
         old = atomic_text(self, pointers, operation, kind, operands, in_global, contended)
         if space in ("global", "generic"):
