@@ -5,10 +5,13 @@ Handlers are text and find fields by their offsets; the scheduler (turns.py, lan
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from emulator.machine import layout
-from emulator.machine.layout import Record, dtype_of, i32, i64, u32, u64
+from emulator.machine.layout import Record, aligned_zeros, dtype_of, i32, i64, u32, u64
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 
 
@@ -123,6 +126,8 @@ class Instruction(Record):
 
 CONTEXT = dtype_of(Context)
 GLOBALS = dtype_of(Run)
+AHEAD = -(-GLOBALS.itemsize // 64) * 64  # where a table follows that says which address an instruction has read last
+AHEAD_ENTRIES = 64  # of eight bytes, by the number of the instruction's record
 ALLOCATION = np.dtype([("base", "u8"), ("end", "u8"), ("read_only", "u8"), ("unused", "u8")])
 assert CONTEXT.itemsize <= CONTEXT_BYTES
 
@@ -138,6 +143,11 @@ HEADER = {
     "slice": 680,
 }
 HEADER |= {"run_length": 684, "turn": 688, "ran": 692, "suspended": 696}
+
+
+def new_run() -> npt.NDArray[Any]:
+    """A Run, with its table behind it."""
+    return aligned_zeros(AHEAD + 8 * AHEAD_ENTRIES)[: GLOBALS.itemsize].view(GLOBALS)
 
 
 def offset_of(field: str) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, offset_of
+from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, new_run, offset_of
 from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, PART, RETIRE
 from emulator.engines.native.jobs import Jobs
 from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER, YIELDED
@@ -25,7 +25,6 @@ from emulator.engines.schedule import Pick, RoundRobin
 from emulator.machine import memory as m
 from emulator.machine.cta import Cta
 from emulator.machine.device import DeviceState
-from emulator.machine.layout import aligned_zeros
 from emulator.machine.warp import HEADER_BYTES, Warp
 from emulator.observer import Events
 from emulator.program import Program
@@ -50,7 +49,7 @@ class NativeEngine(ReferenceEngine):
         super().__init__(runner)
         self.library = self._library = library(features)
         self._programs: dict[int, NativeProgram] = {}
-        self._run = aligned_zeros(GLOBALS.itemsize).view(GLOBALS)
+        self._run = new_run()
         self._run["ring"] = runner.ready.fields.ctypes.data
         self._run["events"] = runner.events.rings.address
         self._recorded = Events.NONE

@@ -106,7 +106,6 @@ class HandlerText:
         self.ops.guarded = mode in GUARDS
         shapes = [shape for shape in (*key.results, *key.sources) if shape is not None]
         self._rows = sum(sum(map(bool, shape.widths)) + (shape.form == "second") for shape in shapes)
-        self.ops.spare = self._rows <= INLINE_OPERANDS - 2
 
     def build(self, name: str, linkage: str = "") -> str:
         """The function as text; NoNativeForm if the meaning needs what is not there."""

@@ -7,10 +7,10 @@ added up, and the one thread that is left goes on as if it had been the only one
 and hangs are those of one thread.  Time is the sum of the threads' times.
 
 While threads run nobody patches records: a place to which a turn must be exact, and lanes that stand where nobody
-looks for them (`Run.stray`), need one thread.  What handlers remember in records is written at once, eight bytes at a
-multiple of eight: the address of an allocation's entry, which does not change (who finds another thread's entry there
-looks again or leaves the instruction to the reference engine), and an address to be fetched ahead, which decides
-nothing.
+looks for them (`Run.stray`), need one thread.  What handlers remember in records (bytes 48 to 56) is written at once:
+the address of an allocation's entry, which does not change.  Who finds another thread's entry there looks again or
+leaves the instruction to the reference engine.  Whatever else native code writes belongs to a thread, or is written
+only where it changes (the map of written pages): bytes that all threads wrote would travel between their caches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emulator.engines.native.context import GLOBALS
+from emulator.engines.native.context import new_run
 from emulator.engines.native.cta_life import EMPTY, NEEDS_BLOCK, PAUSED
 from emulator.engines.ready import Ready
 from emulator.machine.grid import NEXT, GridBytes
@@ -50,7 +50,7 @@ class Share:
     def __init__(self, engine: NativeEngine, lock: threading.Lock) -> None:
         runner = engine.runner
         self.library, self.lock = engine.library, lock
-        self.run: Any = aligned_zeros(GLOBALS.itemsize).view(GLOBALS)
+        self.run = new_run()
         self.ready = Ready(runner.ready.capacity, runner.warp_at)
         self.aside = Ready(runner.ready.capacity, runner.warp_at)
         self.grid: Any = aligned_zeros(dtype_of(GridBytes).itemsize).view(dtype_of(GridBytes))

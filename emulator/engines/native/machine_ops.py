@@ -42,7 +42,6 @@ class MachineOps(Ops):
     fast = False  # whether accesses try patterns first, and miss them in the slow version
     whole = False  # whether all lanes execute
     avx512 = False  # whether the CPU has AVX-512: masks, permutations of two registers
-    spare = False  # whether the record has room for an address
     lane_mask = "-1"  # the executing lanes as an i32
     misses = False  # whether the function has a way to its slow version
     recording = False  # whether accesses are noted for observers

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator.engines.native.context import offset_of
+from emulator.engines.native.context import AHEAD, AHEAD_ENTRIES, offset_of
 from emulator.engines.native.text import lane_type, splat
 from emulator.isa.ops import Value
 from emulator.machine import memory as m
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 HALF = WARP_SIZE // 2
 WINDOW = 128  # bytes of shared memory that two vector registers hold
 SPACES = ("global", "const", "shared", "generic")
-REMEMBERED = 32  # where a record with at most four rows keeps an address
 
 
 @dataclass
@@ -208,7 +207,7 @@ class Pattern:
             return [self._load_window()]
         one_address, done = ops.label(), ops.label()
         ranges = self.ranges(self.size, write=False, miss=one_address)
-        if self.space == "global" and self.full and ops.spare:
+        if self.space == "global" and self.full:
             self._fetch_ahead(ranges)
         side_by_side = self._load_row(ranges)
         end = ops.block_end(done)
@@ -223,13 +222,15 @@ class Pattern:
         ]
 
     def _fetch_ahead(self, ranges: list[Range]) -> None:
-        """Have the bytes fetched that lie as far ahead as these lie behind the last ones that the record has read.
+        """Have the bytes fetched that lie as far ahead as these lie behind the last ones that the instruction has read.
 
-        Mostly the next warp reads them, at the same instruction.  The record remembers the address where other
-        instructions have the rows of more operands.
+        Mostly the next warp reads them.  The address is remembered behind the run's record, which other threads do not
+        share: a record that they all wrote would have to travel between their caches.
         """
         ops = self.ops
-        at = ops.emit(f"getelementptr i8, ptr %ip, i64 {REMEMBERED}")
+        number = ops.emit(f"lshr i64 {ops.emit('ptrtoint ptr %ip to i64')}, 3")
+        behind = ops.emit(f"add i64 {ops.emit(f'and i64 {number}, {8 * (AHEAD_ENTRIES - 1)}')}, {AHEAD}")
+        at = ops.emit(f"getelementptr i8, ptr {ops.field('globals', 'ptr')}, i64 {behind}")
         ahead = ops.emit(f"sub i64 {ranges[0].low}, {ops.emit(f'load i64, ptr {at}')}")
         ops.lines.append(f"  store i64 {ranges[0].low}, ptr {at}")
         for one in ranges:
@@ -409,19 +410,25 @@ class Pattern:
         ops.lines += [f"  br label %{after}", f"{after}:"]
 
     def _mark_dirty(self, one: Range) -> None:
-        """The pages of the first and the last byte; a range is shorter than a page."""
+        """The pages of the first and the last byte, where they are not marked yet; a range is shorter than a page."""
         ops = self.ops
         pages = ops.global_field("dirty")
         last = ops.emit(f"add i64 {one.low}, {ops.emit(f'sub i64 {one.length}, 1')}")
         if self.space == "generic":
             device = ops.emit(f"icmp uge i64 {one.low}, {m.DEVICE_BASE}")
             spare = ops.emit("alloca i8")
+            ops.lines.append(f"  store i8 1, ptr {spare}")
+        places = []
         for address in (one.low, last):
             page = ops.emit(f"add i64 {pages}, {ops.emit(f'lshr i64 {address}, {m.PAGE_SHIFT}')}")
-            at = ops.emit(f"inttoptr i64 {page} to ptr")
+            places.append(ops.emit(f"inttoptr i64 {page} to ptr"))
             if self.space == "generic":
-                at = ops.emit(f"select i1 {device}, ptr {at}, ptr {spare}")
-            ops.lines.append(f"  store i8 1, ptr {at}")
+                places[-1] = ops.emit(f"select i1 {device}, ptr {places[-1]}, ptr {spare}")
+        known = ops.emit(f"and i8 {ops.emit(f'load i8, ptr {places[0]}')}, {ops.emit(f'load i8, ptr {places[1]}')}")
+        mark, after = ops.label(), ops.label()
+        ops.lines += [f"  br i1 {ops.emit(f'icmp ne i8 {known}, 0')}, label %{after}, label %{mark}", f"{mark}:"]
+        ops.lines += [f"  store i8 1, ptr {at}" for at in places]
+        ops.lines += [f"  br label %{after}", f"{after}:"]
 
 
 def fits(ops: MachineOps, space: str, kind: ScalarType, address: Value, count: int, *, write: bool) -> Place | None:

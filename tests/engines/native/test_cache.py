@@ -15,7 +15,7 @@ import pytest
 from emulator.engines.event_ring import Rings
 from emulator.engines.native import cache
 from emulator.engines.native.cache import Entry
-from emulator.engines.native.context import CONTEXT, GLOBALS, offset_of
+from emulator.engines.native.context import CONTEXT, new_run, offset_of
 from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape
 from emulator.engines.native.library import Library
 from emulator.engines.native.runtime import LEAVE
@@ -211,9 +211,9 @@ def test_handlers_call_the_runtime_of_their_own_library(where: Path) -> None:
     records[16:24].view(np.int32)[:] = 0, 256
     everything = np.array([1 << 62, (1 << 62) + 512, 0, 0], np.uint64)
     records[48:56].view(np.uint64)[0] = everything.ctypes.data
-    tables, rings = aligned(GLOBALS.itemsize), Rings()
-    tables.view(GLOBALS)["events"] = rings.address
-    context[offset_of("globals") : offset_of("globals") + 8].view(np.uint64)[0] = tables.ctypes.data
+    run, rings = new_run(), Rings()
+    run["events"] = rings.address
+    context[offset_of("globals") : offset_of("globals") + 8].view(np.uint64)[0] = run.ctypes.data
     place = registers[HEADER_BYTES:]
     status = HANDLER(first.address(key, "full"))(records.ctypes.data, place.ctypes.data, context.ctypes.data, -1)
     assert status == LEAVE  # no allocation holds address 0
