@@ -10,7 +10,7 @@ import numpy as np
 
 from emulator.engines.printf import format_text
 from emulator.engines.reference.access import Access, gather
-from emulator.engines.reference.calls import argument_bytes, put_bytes
+from emulator.engines.reference.calls import argument_bytes, bad_target, put_bytes
 from emulator.errors import (
     Diagnostic,
     Label,
@@ -22,6 +22,7 @@ from emulator.machine.memory import AccessFault
 from emulator.machine.warp import Warp, lanes_of, mask_of
 from emulator.program import FunctionInfo
 from emulator.program.instruction import CallInfo
+from emulator.program.operands import Callee, Register
 from emulator.ptx_types import WARP_SIZE
 
 if TYPE_CHECKING:
@@ -54,7 +55,12 @@ class RuntimeCalls:
             label = (Label(node.span),)
             raise UnsupportedInstruction(Diagnostic("PTX-P0201", "unsupported", text, node.source, label, help=fix))
         arguments = [argument_bytes(ops, argument) for argument in info.arguments.elements]
-        _check_sizes(ops, callee.name, tuple(argument.shape[1] for argument in arguments))
+        why = _wrong_sizes(callee.name, arguments)
+        if why and isinstance(_target(ops), str):
+            label, fix = (Label(ops.instruction.span),), "declare it as the CUDA programming guide does"
+            raise PtxSemanticError(Diagnostic("PTX-P0114", "semantic", why, ops.instruction.source, label, help=fix))
+        if why:  # an address led here
+            raise bad_target(ops, lanes, why)
         result = function(ops, lanes, arguments)
         if result is not None and info.results.elements:
             put_bytes(ops, lanes, info.results.elements[0], result)
@@ -115,15 +121,18 @@ class RuntimeCalls:
         raise self.runner.faults.assertion(ops.warp, mask_of(lanes), ops.instruction, text)
 
 
-def _check_sizes(ops: ReferenceOps, name: str, found: tuple[int, ...]) -> None:
-    """Raise if a module declares a function of the runtime with other parameters than it has."""
+def _target(ops: ReferenceOps) -> str | Register:
+    """Whom the instruction calls: a name, or the register with an address."""
+    return next(o.place.place for o in ops.instruction.sources if isinstance(o.place, Callee))
+
+
+def _wrong_sizes(name: str, arguments: list[Any]) -> str:
+    """What is wrong if a call has other parameters than the runtime's function."""
+    found = tuple(argument.shape[1] for argument in arguments)
     if found == PARAMETER_BYTES[name]:
-        return
+        return ""
     wanted, given = (", ".join(map(str, sizes)) or "no" for sizes in (PARAMETER_BYTES[name], found))
-    text = f"{name} is called with arguments of {given} bytes, the runtime's takes {wanted}"
-    label = (Label(ops.instruction.span),)
-    fix = "declare it as the CUDA programming guide does"
-    raise PtxSemanticError(Diagnostic("PTX-P0114", "semantic", text, ops.instruction.source, label, help=fix))
+    return f"{name} is called with arguments of {given} bytes, the runtime's takes {wanted}"
 
 
 def _words(data: Any) -> Any:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emulator import System
-from emulator.errors import IllegalAddress, Trap
+from emulator.errors import IllegalAddress, IllegalTarget, Trap
 from tests.engines.programs import every_schedule, kernel, report, run, start
 
 pytestmark = pytest.mark.usefixtures("each_engine")
@@ -226,3 +226,15 @@ def test_a_failed_assertion_says_what_and_where() -> None:
         run(body, before=before, block=64, grid=3)
     expected = "a.cu:12: void k(int): block (0,0,0), thread (37,0,0) Assertion `n < 5` failed"
     assert expected in report(caught.value)
+
+
+def test_an_address_of_a_runtime_function_that_takes_other_arguments_is_a_fault() -> None:
+    """What a kernel does with an address cannot be an error of the module."""
+    body = """
+        mov.u64 %rd0, vprintf;
+        { .param .b32 p; .param .b32 q;
+    PROTOTYPE: .callprototype (.param .b32 _) _ (.param .b32 _);
+        call (q), %rd0, (p), PROTOTYPE; }
+    """
+    with pytest.raises(IllegalTarget, match="vprintf is called with arguments of 4 bytes, the runtime's takes 8, 8"):
+        run(body, before=VPRINTF)
