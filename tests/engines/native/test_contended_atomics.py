@@ -82,7 +82,7 @@ once_more:
     setp.ne.u64 %p1, %rd4, %rd5;
 @%p1 bra once_more;
 """
-LEFT_TO_PYTHON = """
+WITH_128_BITS = """
     .reg .b128 %q, %old;
     mov.b32 %r1, 0x3C003C00;
     red.global.add.noftz.f16x2 [%out], %r1;
@@ -96,6 +96,17 @@ LEFT_TO_PYTHON = """
     mul.wide.u32 %rd4, %i, 16;
     add.u64 %rd4, %rd4, %out;
     st.global.v2.u64 [%rd4+32], {%rd2, %rd3};
+"""
+PAIRS = """
+    mov.b32 %r1, 0x3C003C00;
+    mov.b32 %r2, 0;
+again:
+    red{space}.add.noftz.f16x2 [%out], %r1;
+    red{space}.add.v4.f32 [%out+16], {{0f3F800000, 0f40000000, 0f40400000, 0f40800000}};
+    atom{space}.max.noftz.v2.f16 {{%h0, %h1}}, [%out+8], {{%h2, %h3}};
+    mov.b16 %h2, 0x3C00; mov.b16 %h3, 0x4000;
+    add.u32 %r2, %r2, 1; setp.lt.u32 %p1, %r2, 10;
+@%p1 bra again;
 """
 SHARED = """
     .shared .align 8 .b32 box[4];
@@ -235,10 +246,19 @@ def test_what_is_exchanged_is_there_once(space: str, jobs: int) -> None:
     assert out[6:8].view(np.uint64)[0] == 0x3_0000_0005 * threads
 
 
-def test_atomics_without_a_native_form() -> None:
+@SPACES
+def test_pairs_and_vectors(space: str) -> None:
+    """Numbers that f16 and f32 hold exactly."""
+    out = left_by(PAIRS.format(space=space), 2, 6, 32, words=8)
+    assert out[:1].view(np.float16).tolist() == [1920, 1920]
+    assert out[2:3].view(np.float16).tolist() == [1, 2]
+    assert out[4:8].view(np.float32).tolist() == [1920, 3840, 5760, 7680]
+
+
+def test_pairs_and_vectors_beside_128_bits() -> None:
     grid, block = 20, 32
     threads = grid * block
-    out = left_by(LEFT_TO_PYTHON, 2, grid, block, words=8 + 4 * threads)
+    out = left_by(WITH_128_BITS, 2, grid, block, words=8 + 4 * threads)
     assert out[:1].view(np.float16).tolist() == [threads, threads]
     assert out[1] == threads
     assert out[2:4].view(np.float32).tolist() == [threads, 2 * threads]
