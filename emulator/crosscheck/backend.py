@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from emulator.errors import Diagnostic, PtxError
 from emulator.machine.grid import LaunchShape
 from emulator.program import KernelParameter
 
-KEPT_TEXTS = 4
+KEPT_TEXTS = 8
 HARDWARE, EMULATOR, STAND_IN = "hardware", "emulator", "stand-in"
 
 
@@ -83,15 +84,10 @@ class EmulatorBackend:
         self.options = {"output": self._keep, **options}
         self.system = System(**self.options)
         self.identity = Identity(EMULATOR, "emulator", arch=self.system.arch)
-        self._codes: dict[str, ObjectCode] = {}  # the last texts, parsed and linked
 
     def load(self, ptx: str, name: str) -> ObjectCode:
-        """Parse a text; the last few are kept, since each is launched again and again."""
-        if ptx not in self._codes:
-            while len(self._codes) >= KEPT_TEXTS:
-                del self._codes[next(iter(self._codes))]
-            self._codes[ptx] = ObjectCode.from_ptx(ptx.encode(), name=name)
-        return self._codes[ptx]
+        """Parse a text."""
+        return _parsed(ptx, name)
 
     def symbol(self, code: ObjectCode, name: str) -> int:
         """The address of a module's variable."""
@@ -144,6 +140,12 @@ class EmulatorBackend:
 
     def _keep(self, text: str) -> None:
         self.printed += text
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _parsed(ptx: str, name: str) -> ObjectCode:
+    """The last few are kept, linked too, since each is launched again and again, on several machines."""
+    return ObjectCode.from_ptx(ptx.encode(), name=name)
 
 
 def launch_config(shape: LaunchShape, cooperative: bool = False) -> LaunchConfig:

@@ -17,16 +17,20 @@ FUSIBLE = ("mul", "add", "sub")
 
 
 def canonical(ptx: str, name: str = "<text>", keep: frozenset[int] = frozenset()) -> str:
-    """The canonical text of a module.  keep: instructions that stay as they are, numbered over the whole module."""
+    """The canonical text of a module, itself if it is canonical.
+
+    keep: instructions that stay as they are, numbered over the whole module.
+    """
     module = parse(ptx, name=name)
-    number = -1
+    number, changed = -1, False
     for body in bodies(module):
         for instruction in instructions_of(body):
             number += 1
             if number not in keep and is_unqualified(instruction.opcode):
                 word, _, rest = instruction.opcode.partition(".")
                 instruction.opcode = f"{word}.rn.{rest}"
-    return print_module(module)
+                changed = True
+    return print_module(module) if changed else ptx
 
 
 def is_unqualified(opcode: str) -> bool:

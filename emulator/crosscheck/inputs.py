@@ -15,7 +15,7 @@ from emulator.machine.warp import Warp
 from emulator.program import Instruction
 from emulator.program.operands import Immediate, Operand, Register
 
-NEAR = 4096  # instructions before the place from which on it is stepped
+NEAR = 512  # instructions before the place from which on it is stepped, at first
 Row = npt.NDArray[Any]
 
 
@@ -24,13 +24,30 @@ def sources_at(
 ) -> list[tuple[str, list[int]]]:
     """(text, bits of 32 lanes) of each source register of the instruction at a difference, as it read them.
 
-    The instrumented job runs again; times are the same in every run.
+    The instrumented job runs again; times are the same in every run.  A difference has the time at which its clock was
+    read: other warps may have come between that and the instruction, so it is looked for from ever farther away.
     """
-    placed = place(emulator, job.with_text(instrumented.ptx), addresses)
+    near = NEAR
+    while True:
+        found = _stepped(emulator, job.with_text(instrumented.ptx), addresses, at, near)
+        if found is not None or near > at.time:
+            break
+        near *= 8
+    if found is None:
+        return []
+    return [(_name(operand), row) for operand in found[0].sources if (row := _lanes(operand, found[1])) is not None]
+
+
+def _stepped(
+    emulator: EmulatorBackend, traced: Job, addresses: list[int], at: Difference, near: int
+) -> tuple[Instruction, bytes] | None:
+    """The last instruction of the text before a place, among the `near` ones, and the registers before it."""
+    placed = place(emulator, traced, addresses)
     prepare(placed, (at.cta, at.warp), [NEVER] * LANES, NEVER)
     runner = emulator.system.runner
     placed.enqueue()
-    emulator.system.run_until(lambda: runner.time >= at.time - NEAR)
+    while runner.time < at.time - near and runner.settle() is not None:
+        runner.run_turn(at.time - near - runner.time)
     before: bytes | None = None
     found: tuple[Instruction, bytes] | None = None
     while runner.time <= at.time:
@@ -42,9 +59,7 @@ def sources_at(
         if before is not None and step.lanes >> at.lane & 1 and not is_inserted(step.instruction.node):
             found = step.instruction, before
         before = _rows(step.warp)
-    if found is None:
-        return []
-    return [(_name(operand), row) for operand in found[0].sources if (row := _lanes(operand, found[1])) is not None]
+    return found
 
 
 def _name(operand: Operand) -> str:

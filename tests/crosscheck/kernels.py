@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from emulator import samples
+from emulator.crosscheck.case import Case
+from emulator.crosscheck.cases import cases_of
 from emulator.crosscheck.job import Job, Tolerance, job_of
 from emulator.crosscheck.samples import sample_job
 from emulator.machine.grid import LaunchShape
@@ -43,6 +46,12 @@ def job(body: str, *, block: int = 64, grid: int = 1, before: str = "", out: Any
     values = np.arange(1, block * grid + 1).astype(np.float32) if out is None else out
     shape = LaunchShape(Dim3(grid), Dim3(block))
     return job_of(program, shape, {"out": values}, tolerances={"out": Tolerance(tolerance, tolerance)})
+
+
+@cache
+def cases(group: str) -> tuple[Case, ...]:
+    """The cases of a group, made once."""
+    return tuple(cases_of(group))
 
 
 def sample(name: str) -> Job:

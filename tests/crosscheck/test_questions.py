@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from emulator.crosscheck.cases import cases_of
+from tests.crosscheck import kernels
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "hardware.md").read_text(encoding="utf-8")
 QUESTIONS = """
@@ -35,7 +35,7 @@ def rows() -> dict[str, list[tuple[str, str]]]:
 def test_no_question_is_missing_and_every_one_is_asked() -> None:
     table = rows()
     assert set(table) == set(QUESTIONS.split())
-    names = {group: [case.name for case in cases_of(group)] for group in ("tensor", "probes", "units", "cores")}
+    names = {group: [case.name for case in kernels.cases(group)] for group in ("tensor", "probes", "units", "cores")}
     for question, asked in table.items():
         assert asked, question
         for group, pattern in asked:
@@ -47,9 +47,9 @@ def test_every_probe_is_in_the_table() -> None:
     asked = [
         pattern.replace("?", "[?]") for listed in rows().values() for group, pattern in listed if group == "probes"
     ]
-    for case in cases_of("probes"):
+    for case in kernels.cases("probes"):
         assert any(fnmatchcase(case.name, pattern) for pattern in asked), case.name
     rest = [pattern for listed in rows().values() for group, pattern in listed if group == "tensor"]
-    for case in cases_of("tensor"):
+    for case in kernels.cases("tensor"):
         if case.name.startswith("row "):
             assert any(fnmatchcase(case.name, pattern) for pattern in rest), case.name
