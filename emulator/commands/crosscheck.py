@@ -20,6 +20,7 @@ from emulator.crosscheck.job import Job
 from emulator.crosscheck.stand_in import Lie, StandIn
 from emulator.parse import parse
 from emulator.program import link
+from emulator.program.dataflow import writes
 
 
 @click.group("crosscheck")
@@ -48,8 +49,12 @@ command.add_command(test)
 @click.option("--cluster", type=Size(), metavar="C", help="CTAs of a cluster; -g still counts CTAs.")
 @click.option("--arg", "arguments", multiple=True, metavar="NAME=SPEC", help="An argument, as of `ptxemu run`.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random arguments.")
-@click.option("--rtol", type=float, default=0.0, metavar="X", help="Relative tolerance of all float outputs.")
-@click.option("--atol", type=float, default=0.0, metavar="X", help="Absolute tolerance of all float outputs.")
+@click.option(
+    "--rtol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Relative tolerance of all float outputs."
+)
+@click.option(
+    "--atol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Absolute tolerance of all float outputs."
+)
 @click.option("--gpu", type=click.IntRange(min=0), default=0, metavar="N", help="Which GPU.  [default: 0]")
 @click.option(
     "--stand-in", metavar="LINE:BIT", help="Instead of a GPU: the emulator, with a wrong bit in a line's result."
@@ -84,7 +89,11 @@ def _lie(job: Job, spec: str) -> Lie:
     if not (line.isdigit() and bit.isdigit()):
         raise click.BadParameter(f"{spec!r} is not LINE:BIT, such as 41:0", param_hint="'--stand-in'")
     program = link(parse(job.ptx, name=job.name), job.kernel)
-    found = [i for i in program.instructions if i.line == int(line) and any(i.results)]
+    found = [i for i in program.instructions if i.line == int(line) and writes(i)]
     if not found:
         raise click.BadParameter(f"line {line} has no instruction with a result", param_hint="'--stand-in'")
+    width = writes(found[0])[0].type.width
+    if int(bit) >= width:
+        text = f"the result of line {line} has the bits 0 to {width - 1}, no bit {bit}"
+        raise click.BadParameter(text, param_hint="'--stand-in'")
     return Lie(job.kernel, found[0].pc, int(bit), cta=None, thread=None, execution=None)

@@ -17,6 +17,9 @@ from emulator.ptx_types import Dim3
 
 def job_of_target(text: str, options: Options, rtol: float, atol: float) -> Job:
     """The launch of a sample, or of a kernel with the command line's sizes and arguments."""
+    if text.partition("::")[0].endswith(".py"):
+        message = f"{text} is no PTX"
+        raise UsageError(Diagnostic("PTX-L0106", "usage", message, help=f"ptxemu crosscheck test {text}"))
     target = find_target(text, plain=options.launches)
     tolerance = Tolerance(rtol, atol)
     if target.sample is not None:

@@ -18,8 +18,12 @@ from emulator.errors import Diagnostic, UsageError
 
 @click.command("test")
 @click.argument("tests", nargs=-1, required=True, metavar="TESTS...")
-@click.option("--rtol", type=float, default=0.0, metavar="X", help="Relative tolerance of all float buffers.")
-@click.option("--atol", type=float, default=0.0, metavar="X", help="Absolute tolerance of all float buffers.")
+@click.option(
+    "--rtol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Relative tolerance of all float buffers."
+)
+@click.option(
+    "--atol", type=click.FloatRange(min=0), default=0.0, metavar="X", help="Absolute tolerance of all float buffers."
+)
 @click.option("--gpu", type=click.IntRange(min=0), default=0, metavar="N", help="Which GPU.  [default: 0]")
 @click.option("--stand-in", is_flag=True, help="Instead of a GPU: a second emulator.")
 def test(tests: tuple[str, ...], rtol: float, atol: float, gpu: int, stand_in: bool) -> ExitCode:

@@ -15,6 +15,8 @@ from emulator.crosscheck.tensor_map import TensorMap
 from emulator.machine.grid import LaunchShape
 from emulator.ptx_types import Dim3
 
+MOST_THREADS = 1 << 16  # of a case without rows that an interpreter runs
+
 
 @dataclass(frozen=True)
 class Case:
@@ -57,8 +59,8 @@ class Case:
 
     @property
     def is_long(self) -> bool:
-        """Whether a single row keeps an interpreter busy for seconds."""
-        return bool(self.short)
+        """Whether a part that can be run keeps an interpreter busy for seconds: a row, or all of it."""
+        return bool(self.short) or (not self.rows and math.prod(self.grid) * math.prod(self.block) > MOST_THREADS)
 
     @property
     def row_count(self) -> int:

@@ -28,6 +28,7 @@ MAGIC = b"ptxemu recording 1\n"
 SUFFIX = ".ptxr"
 MOST_BYTES = 15 << 20  # of one file
 SMOOTH = 1 << 16  # words from which on an array is kept as differences
+REFERENCE_ROWS = 4096  # of a case, at most
 EQUAL, DIFFERENT, NOT_YET, REFUSED = "equal", "different", "not executed yet", "refused there too"
 
 
@@ -209,9 +210,9 @@ def load_evidence(path: Path) -> Recording:
     return found
 
 
-def files(folder: Path) -> list[Path]:
-    """The recordings of a folder and of the folders in it."""
-    return sorted(folder.rglob("*" + SUFFIX))
+def files(folder: Path, group: str = "*") -> list[Path]:
+    """The recordings of a folder and of the folders in it, or those of one group."""
+    return sorted(folder.rglob(group + SUFFIX))
 
 
 def _unusable(name: str, why: str) -> UsageError:
@@ -225,8 +226,11 @@ def _unusable(name: str, why: str) -> UsageError:
 def verify(answer: Answer, engine: str, rows: int | None = None) -> Verified:
     """Compare the emulator's results with an answer.
 
-    rows: of a case that can be divided, how many rows are run, spread evenly; None for all.
+    rows: of a case that can be divided, how many rows are run, spread evenly; None for all, of which the reference
+    engine runs some.
     """
+    if engine == "reference":
+        rows = min(rows or REFERENCE_ROWS, REFERENCE_ROWS)
     case = answer.case
     if case.job().inputs_hash() != answer.inputs:
         text = f"{case.name}: the inputs that its seed gives are not those of the recording any more"
@@ -266,10 +270,10 @@ def _chosen(case: Case, rows: int | None) -> Any:
 
 
 def verify_all(
-    folder: Path, engines: Iterable[str], rows: int | None = None, most: int | None = None
+    paths: Iterable[Path], engines: Iterable[str], rows: int | None = None, most: int | None = None
 ) -> Iterator[tuple[Recording, Verified]]:
-    """Every answer of every recording of hardware in a folder, or `most` of each spread over it, on every engine."""
-    for path in files(folder):
+    """Every answer of recordings of hardware, or `most` of each spread over it, on every engine."""
+    for path in paths:
         recording = load_evidence(path)
         count = len(recording.answers)
         chosen = range(count) if most is None else sorted({n * count // most for n in range(most)} & set(range(count)))

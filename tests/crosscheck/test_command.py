@@ -69,6 +69,23 @@ def test_a_place_is_line_and_bit(file: str, place: str) -> None:
     assert "is not LINE:BIT" in result.output
 
 
+def test_a_bit_is_one_of_the_result(file: str) -> None:
+    result = invoke("run", file, "--arg", "f32[64]", "--stand-in", f"{line_of('mul.rn')}:32")
+    assert result.exit_code == ExitCode.USAGE
+    assert "has the bits 0 to 31, no bit 32" in " ".join(result.output.split())
+
+
+def test_python_tests_have_a_command_of_their_own() -> None:
+    result = invoke("run", "test_moe.py::test_gate")
+    assert result.exit_code == ExitCode.USAGE
+    assert "help: ptxemu crosscheck test test_moe.py::test_gate" in result.output
+
+
+@pytest.mark.parametrize("option", ["--rtol", "--atol"])
+def test_a_tolerance_is_not_negative(file: str, option: str) -> None:
+    assert invoke("run", file, "--arg", "f32[64]", option, "-1").exit_code == ExitCode.USAGE
+
+
 def test_clusters_divide_the_grid(file: str) -> None:
     result = invoke("run", file, "-g", "3", "--cluster", "2", "--arg", "f32[64]", "--stand-in", "20:0")
     assert result.exit_code == ExitCode.USAGE

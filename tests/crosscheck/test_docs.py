@@ -27,6 +27,17 @@ def test_every_verdict_is_in_the_table() -> None:
     assert words == set(re.findall(r"^\| ([A-Z][A-Z ?]+) \|", PAGE, re.MULTILINE))
 
 
+def test_the_estimate_is_the_sum_of_its_parts_and_under_ten_minutes() -> None:
+    page = (DOCS / "hardware.md").read_text(encoding="utf-8")
+    table = page.partition("| part | seconds | from |")[2].partition("\n\n")[0]
+    seconds = [int(n) for n in re.findall(r"^\| [^|*]+ \| (\d+) \|", table, re.MULTILINE)]
+    together = re.search(r"\| \*\*together\*\* \| \*\*(\d+)\*\* \|", table)
+    assert together is not None
+    assert sum(seconds) == int(together[1]) < 600
+    cases = sum(len(kernels.cases(group)) for group in GROUPS)
+    assert page.count(f"{cases:,}") == 3  # launches, texts, texts that ptxas takes
+
+
 def test_the_table_of_groups_counts_the_cases() -> None:
     page = (DOCS / "hardware.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)\.ptxr` \|.*\| ([\d,]+) \|$", page, re.MULTILINE))

@@ -24,7 +24,7 @@ REAL, WITH_BARRIERS = "cuda/softmax", "cuda/block_scan"  # compiled by nvcc; 8 w
 
 
 def places(job: Job, seed: int, count: int) -> list[Lie]:
-    """Random bits of random results of random threads, whose flipping changes an output and faults nowhere.
+    """Random bits of random results of random threads and turns, whose flipping changes an output and faults nowhere.
 
     A flip that gives other outputs in another order of warps (a wrong address, say) is a race, which has no place.
     """
@@ -40,7 +40,8 @@ def places(job: Job, seed: int, count: int) -> list[Lie]:
         instruction = recorded[random.integers(len(recorded))]
         bit = int(random.integers(writes(instruction)[0].type.width))
         thread = int(random.integers(job.shape.block.count))
-        lie = Lie(job.kernel, instruction.pc, bit, int(random.integers(job.shape.grid.x)), thread, 0)
+        cta, execution = int(random.integers(job.shape.grid.x)), int(random.integers(3))
+        lie = Lie(job.kernel, instruction.pc, bit, cta, thread, execution)
         try:
             wrong, _ = run(StandIn([lie], max_instructions=limit), job, addresses)
             again, _ = run(StandIn([lie], max_instructions=limit, schedule="random:1"), job, addresses)

@@ -158,7 +158,7 @@ def _wgmma(
     shape: str, number: str, sum_: str, k_bytes: int, n: int, words: int, immediates: str, *, kind: str, source: str
 ) -> Case:
     size_a, size_b = 64 * k_bytes, n * k_bytes
-    tiles = TILES if n == 8 else 4
+    tiles = TILES // 2 if n == 8 else 4
     body = TO_SHARED + copy_tile("a", size_a, "COPY_A") + copy_tile("b", size_b, "COPY_B")
     body += "    fence.proxy.async;\n    bar.sync 0;\n" + descriptor("a", 128, 256) + descriptor("b", 128, 256)
     body += load_words("c", words, "y", 4) + (load_words("a", 4, "u", 4) if source == "registers" else "")

@@ -15,7 +15,7 @@ from emulator.crosscheck.cases.tensor import (
     vector,
 )
 
-TILES = 64
+TILES = 32
 QUESTION = "Which elements do the bits of the metadata keep, and is the sum that of the dense product?"
 HALVES = (0x44444444, 0xEEEEEEEE, 0xE49DC894)  # pairs (0, 1); (2, 3); all pairs that are allowed
 WHOLES = (0x44444444, 0xEEEEEEEE, 0x4EE4EE4E)  # tf32: the lower or the upper one of two
