@@ -67,6 +67,8 @@ CODES: dict[str, str] = {
     "PTX-G0603": "the driver reported an error",
     "PTX-G0604": "emulator and GPU gave different results",
     "PTX-G0605": "a recording that is damaged, foreign or out of date",
+    "PTX-G0606": "a tensor map, which only a GPU's driver makes",
+    "PTX-G0607": "pytest, which runs Python tests, is not installed",
 }
 
 

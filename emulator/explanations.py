@@ -315,6 +315,6 @@ EXPLANATIONS: dict[str, Explanation] = {
     "PTX-G0607": Explanation(
         "`ptxemu crosscheck test` runs Python tests by pytest, which is a package of its own.",
         "",
-        "pip install pytest",
+        "pip install pytest.",
     ),
 }
