@@ -99,14 +99,15 @@ WITH_128_BITS = """
 """
 PAIRS = """
     mov.b32 %r1, 0x3C003C00;
+    mov.b32 %r3, 0xBC00BC00;
     mov.b32 %r2, 0;
 again:
     red{space}.add.noftz.f16x2 [%out], %r1;
     red{space}.add.v4.f32 [%out+16], {{0f3F800000, 0f40000000, 0f40400000, 0f40800000}};
-    atom{space}.max.noftz.v2.f16 {{%h0, %h1}}, [%out+8], {{%h2, %h3}};
-    mov.b16 %h2, 0x3C00; mov.b16 %h3, 0x4000;
-    add.u32 %r2, %r2, 1; setp.lt.u32 %p1, %r2, 10;
+    red{space}.add.noftz.f16x2 [%out], %r3;
+    add.u32 %r2, %r2, 1; setp.lt.u32 %p1, %r2, 200;
 @%p1 bra again;
+    red{space}.add.noftz.f16x2 [%out], %r1;
 """
 SHARED = """
     .shared .align 8 .b32 box[4];
@@ -248,11 +249,11 @@ def test_what_is_exchanged_is_there_once(space: str, jobs: int) -> None:
 
 @SPACES
 def test_pairs_and_vectors(space: str) -> None:
-    """Numbers that f16 and f32 hold exactly."""
-    out = left_by(PAIRS.format(space=space), 2, 6, 32, words=8)
-    assert out[:1].view(np.float16).tolist() == [1920, 1920]
-    assert out[2:3].view(np.float16).tolist() == [1, 2]
-    assert out[4:8].view(np.float32).tolist() == [1920, 3840, 5760, 7680]
+    """Sums that f16 and f32 hold exactly."""
+    threads = 60 * 32
+    out = left_by(PAIRS.format(space=space), 2, 60, 32, words=8)
+    assert out[:1].view(np.float16).tolist() == [threads, threads]
+    assert out[4:8].view(np.float32).tolist() == [200 * threads * n for n in (1, 2, 3, 4)]
 
 
 def test_pairs_and_vectors_beside_128_bits() -> None:
