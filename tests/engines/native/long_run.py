@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from emulator.engines.native.cache import source_stamp
 from emulator.isa.registry import entries
 from tests.engines.native.same_answers import Tally, differences
 
-CHUNK = 250
+CHUNK = 100
 SHOWN = 1500  # characters of a difference
 
 
@@ -104,8 +105,9 @@ def main(arguments: list[str]) -> int:
     state = resumed(options.out, options.first)
     starts = range(state.next, options.first + options.count, CHUNK)
     counts = [min(CHUNK, options.first + options.count - start) for start in starts]
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=40) as pool:
-        for part in pool.map(chunk, starts, counts):
+    with ExitStack() as open_pools:
+        several = open_pools.enter_context(ProcessPoolExecutor(options.jobs)).map if options.jobs > 1 else map
+        for part in several(chunk, starts, counts):
             state.add(part)
             options.out.write_text(json.dumps(asdict(state), indent=0) + "\n")
             print(f"{state.next - state.first:,} programs, {state.cpu_seconds:,.0f} s, "
