@@ -158,6 +158,7 @@ def to_json(outcome: Outcome, options: Options, counters: Counters | None = None
         "outputs": {name: _output(outcome.after[name]) for name in names},
         "checks": [{"name": c.name, "ok": c.equal, "text": c.text} for c in outcome.checks],
         "errors": [],
+        **({"threads": outcome.threads} if outcome.threads else {}),
         **({"counters": counter_table.to_json(counters)} if counters is not None else {}),
     }
 

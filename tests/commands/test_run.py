@@ -418,3 +418,6 @@ def test_jobs_says_how_many_threads_there_were(tmp_path: Path) -> None:
     given = (write(tmp_path, TWO), "-k", "first", "--arg", "1", "-g", 40, "--jobs", 2, "--engine", "native")
     assert "\n2 threads: the order of CTAs differs from run to run\n" in ok(*given)
     assert "\none thread: the schedule random:0 has an order\n" in ok(*given, "--schedule", "random")
+    assert as_json(*given)["threads"] == "2 threads: the order of CTAs differs from run to run"
+    assert as_json(*given, "--max-instructions", 10**6)["threads"].startswith("one thread: --max-instructions counts")
+    assert "threads" not in as_json(*given, "--jobs", 1)

@@ -379,3 +379,9 @@ def test_a_million_ctas_on_two_threads() -> None:
     assert out[0] == 32_000_000
     assert system.runner.threaded
     assert sum(len(pool.addresses) for pool in system.runner.launches.pools) <= 1000
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 257])
+def test_numbers_of_threads_that_there_are_not(jobs: int) -> None:
+    with pytest.raises(ValueError, match=f"jobs {jobs}: there are 1 to 256 threads"):
+        System(jobs=jobs)
