@@ -10,7 +10,7 @@ Data flows downwards, and nothing prints below the console:
       watching.py  asking.py  changing.py  explaining.py  shapes.py           watch, why, set, explain, banks
     panes/            state -> lines: pure functions of a session
       context.py  source.py  registers.py  lanes.py  tables.py  memory.py
-      why.py  difference.py  explained.py  banks.py  shared.py
+      why.py  difference.py  explained.py  banks.py  shared.py  frames.py
     session.py        the launch, focus, stops, breakpoints, what the last stop looked like
     motion.py         step, next, finish, until, continue and their reverses, over whole warps
     stops.py          why it stopped; breakpoints

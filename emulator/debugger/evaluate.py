@@ -115,7 +115,8 @@ class _Evaluator:
             row = special_row(base, "xyzw".index(part) if part else 0, context.warp, context.runner)
             return Value(row.copy(), uniform=bool((row == row[0]).all()))
         scope = context.warp.cta.grid.program.function_at(context.pc).scope_at(context.pc)
-        raise self.refuse(node, f"no register {node.name} here", nearest(node.name, scope.visible()))
+        hint = nearest(node.name, scope.visible()) or "info regs shows those that there are"
+        raise self.refuse(node, f"no register {node.name} here", hint)
 
     def _session_value(self, node: e.Named) -> Value:
         name = node.name[1:]
@@ -134,10 +135,10 @@ class _Evaluator:
         variable = self.context.variables(name)
         if variable is None:
             hint = nearest(name, [*self.context.names(), *e.FUNCTIONS])
-            near = f"%{name}" if self.context.register(f"%{name}") is not None else ""
-            raise self.refuse(
-                node, f"no buffer, variable or parameter {name}", f"did you mean {near}?" if near else hint
-            )
+            if self.context.register(f"%{name}") is not None:
+                hint = f"did you mean %{name}?"
+            hint = hint or "info buffers and info params show those that there are"
+            raise self.refuse(node, f"no buffer, variable or parameter {name}", hint)
         return variable
 
     def _AddressOf(self, node: e.AddressOf) -> Value:

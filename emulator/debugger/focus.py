@@ -87,7 +87,8 @@ def _running(grid: Grid) -> str:
 
 def _to_device(focus: Focus, numbers: tuple[int, ...], runner: Runner) -> Focus:
     if numbers[0] >= len(runner.devices):
-        raise DebuggerError(f"there are {len(runner.devices)} devices, numbered from 0")
+        count = len(runner.devices)
+        raise DebuggerError(f"there {'is one device' if count == 1 else f'are {count} devices'}, numbered from 0")
     grids = runner.devices[numbers[0]].grids
     if not grids:
         raise DebuggerError(f"nothing runs on device {numbers[0]}")
@@ -97,7 +98,7 @@ def _to_device(focus: Focus, numbers: tuple[int, ...], runner: Runner) -> Focus:
 def _to_grid(focus: Focus, numbers: tuple[int, ...], runner: Runner) -> Focus:
     known = {grid.number: grid for _, grid in grids_of(runner)}
     if numbers[0] not in known:
-        raise DebuggerError(f"no kernel {numbers[0]} runs: {', '.join(map(str, known)) or 'none'} do")
+        raise DebuggerError(f"no kernel {numbers[0]} runs", help=f"there is {', '.join(map(str, known)) or 'none'}")
     resident = known[numbers[0]].resident
     return Focus((numbers[0], next(iter(resident), 0), 0), focus.lane)
 
@@ -113,7 +114,7 @@ def _to_block(focus: Focus, numbers: tuple[int, ...], runner: Runner) -> Focus:
         if index.x >= size.x or index.y >= size.y or index.z >= size.z:
             linear = size.count
     if linear >= size.count:
-        raise DebuggerError(f"the grid has {size.count:,} blocks, {size}")
+        raise DebuggerError(f"the grid has {size.count:,} block{'s' * (size.count != 1)}, {size}")
     after = Focus((grid.number, linear, focus.key[2]), focus.lane)
     warps = len(_cta(after, runner).warps)
     return after if focus.key[2] < warps else Focus((grid.number, linear, 0), focus.lane)

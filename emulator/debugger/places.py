@@ -12,6 +12,8 @@ from emulator.parse import nodes
 from emulator.program import Program
 from emulator.program.scopes import nearest
 
+A_PLACE = "a line, a label, a function, opcode:bar.sync, file:line"
+
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -123,4 +125,4 @@ def _nothing(text: str, programs: list[Program]) -> DebuggerError:
     if filtered:
         help = "a warp by number, a block as 3 or (3,0,0); lanes go into a condition: if lane 5"
         return DebuggerError("a place may be followed by if COND, warp N, block X", text, *filtered.span(1), help=help)
-    return DebuggerError(f"{text!r} is no line, label or function here", help=nearest(text, names))
+    return DebuggerError(f"{text!r} is no line, label or function here", help=nearest(text, names) or A_PLACE)

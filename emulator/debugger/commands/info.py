@@ -10,8 +10,8 @@ from emulator.debugger.commands.table import command
 from emulator.debugger.commands.words import number_of, registers
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.lines import Answer, shorten
+from emulator.debugger.panes import frames, tables
 from emulator.debugger.panes import registers as register_pane
-from emulator.debugger.panes import tables
 from emulator.debugger.session import Session
 
 Table = Callable[[Session], tuple[list[str], Any]]
@@ -68,6 +68,16 @@ def _near(session: Session, glob: str) -> str:
     if close:
         return f"did you mean {' or '.join(stems[one] for one in close)}?"
     return f"there is {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+
+
+@command("backtrace", "bt", usage="backtrace", topic="looking", looks=True)
+def backtrace(session: Session, text: str) -> Answer:
+    """The calls that the lane in focus has come through, the last one first.
+
+    (ptx) backtrace
+    """
+    lines, rows = frames.backtrace(session)
+    return Answer(shorten(lines), rows)
 
 
 @command("info warps", "info w", usage="info warps [all]", topic="looking", looks=True)

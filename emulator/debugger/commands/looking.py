@@ -165,7 +165,8 @@ def undisplay(session: Session, text: str) -> Answer:
     (ptx) undisplay 1
     """
     if not text.isdecimal() or not 1 <= int(text) <= len(session.displays):
-        raise DebuggerError("no such display", help=f"1 to {len(session.displays)}")
+        count = len(session.displays)
+        raise DebuggerError("no such display", help=f"1 to {count}" if count else "display EXPR makes one")
     del session.displays[int(text) - 1]
     return Answer()
 

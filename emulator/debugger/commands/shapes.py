@@ -63,7 +63,8 @@ def _range(session: Session, text: str) -> MemoryTarget:
         raise DebuggerError("which bytes?", text, 0, len(text), help="shared tile 0x00:0xa0")
     name = match["name"]
     if name is not None and name not in variables:
-        raise DebuggerError(f"no shared variable {name}", help=nearest(name, variables))
+        known = f"there is {', '.join(variables)}" if variables else "without a name it shows all"
+        raise DebuggerError(f"no shared variable {name}", help=nearest(name, variables) or known)
     one = variables[name] if name is not None else next(iter(variables.values()), None)
     base, size, kind = session.cta.rank << 24 | 0x400, total, TYPES["b32"]
     if one is not None and (name is not None or len(variables) == 1):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
+from textwrap import wrap
 
 from emulator.debugger.accesses import access_bytes, bank_use, sector_use
 from emulator.debugger.changes import edited
-from emulator.debugger.lines import HEIGHT, clip, paint
+from emulator.debugger.lines import HEIGHT, WIDTH, clip, paint
 from emulator.debugger.motor import Standing
 from emulator.debugger.origins import origin_of
 from emulator.debugger.panes import source
@@ -62,7 +63,8 @@ def headline(session: Session, stop: Stop) -> list[str]:
 
 def _fault_lines(stop: Stop) -> list[str]:
     assert stop.fault is not None
-    return stop.fault.diagnostic.render().splitlines()[:14]
+    headline, *rest = stop.fault.diagnostic.render().splitlines()
+    return [*wrap(headline, WIDTH, subsequent_indent=" " * 7), *rest][:14]
 
 
 # --- sections -------------------------------------------------------------------------------------
@@ -188,8 +190,11 @@ def warps(session: Session) -> list[str]:
 def focus(session: Session) -> list[str]:
     """Block, warp, lane, thread; the event; the file."""
     name = session.launched.target.rpartition("/")[2]
-    mark = ("   edited", "changed") if edited(session) else ""
-    return [paint(" focus  ", focus_line(session), f"   event {session.runner.time:,}   {name}", mark)]
+    mark = ("   edited" if edited(session) else "", "changed")
+    line = paint(" focus  ", focus_line(session), f"   event {session.runner.time:,}")
+    if len(line) + len(name) + len(mark[0]) + 3 <= WIDTH:
+        line = paint(line, f"   {name}")
+    return [paint(line, mark)]
 
 
 def focus_line(session: Session) -> str:

@@ -98,7 +98,9 @@ def of_opcode(opcode: str) -> list[str]:
     entries = [variant.entry for variant in lookup(opcode)] or list(candidates(opcode.partition(".")[0]))
     if not entries:
         known = [*CODES, *(entry.mnemonic for entry in all_entries())]
-        raise DebuggerError(f"no instruction and no code is {opcode}", help=nearest(opcode, known))
+        raise DebuggerError(
+            f"no instruction and no code is {opcode}", help=nearest(opcode, known) or "such as bar.sync, or PTX-M0101"
+        )
     lines = []
     for entry in entries:
         head = f"{entry.signature.line}  (PTX manual {entry.section})"

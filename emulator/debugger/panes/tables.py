@@ -74,8 +74,10 @@ def warps(session: Session, every: bool = False) -> tuple[list[str], Rows]:
         [session.cta] if not every else [cta for _, grid in grids_of(session.runner) for cta in grid.resident.values()]
     )
     lines, rows = [], []
+    several = len({cta.grid.number for cta in ctas}) > 1
     for cta in ctas:
-        lines.append(_block_line(cta))
+        where = f"device {cta.grid.device} kernel {cta.grid.number} " if several else ""
+        lines.append(clip(where + _block_line(cta)))
         lines.append("  Wp  lane 0       8       16      24        mask        line  state")
         for warp in cta.warps:
             focus = "*" if warp is session.warp else " "
