@@ -10,10 +10,12 @@ taint.py        what may differ by nature: clocks, addresses, old values of atom
 instrument.py   the text with stores of its intermediate results
 trace.py        one traced launch, and the search for the first difference of a warp
 writers.py      who wrote a byte last
+path.py         how a wrong result reached the output
 verdict.py      what a difference means
 check.py        all of it, from two launches to a verdict
 report.py       the verdict as text
 devices.py      Device(0, backend="gpu") and backend="both"
+tensor_map.py   tensor maps, whose bytes the driver makes
 recordings.py   what a GPU answered, kept in files
 cases/          what is recorded
 """

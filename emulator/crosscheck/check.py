@@ -22,6 +22,7 @@ from emulator.crosscheck.fusion import find_fused_pair
 from emulator.crosscheck.inputs import sources_at
 from emulator.crosscheck.instrument import LANES, instrument
 from emulator.crosscheck.job import Array, Job, run
+from emulator.crosscheck.path import find_path
 from emulator.crosscheck.taint import STORES, VALUE, Taint, find_taint
 from emulator.crosscheck.tensor_map import TensorMap
 from emulator.crosscheck.trace import Difference, Search, nth_execution, search
@@ -36,13 +37,14 @@ MOST_WARPS = 32  # examined before the search gives up
 
 @dataclass
 class Finding:
-    """The first differing instruction and what is known about it."""
+    """The first differing instruction and what is known about it.  path: how its result reached the output."""
 
     difference: Difference
     instruction: Instruction
     register: str
     sources: list[tuple[str, list[int]]] = field(default_factory=list)
     lanes: list[Difference] = field(default_factory=list)  # of the same instruction and warp
+    path: list[Instruction] = field(default_factory=list)
 
 
 @dataclass
@@ -329,7 +331,12 @@ class _Check:
         ]
         sources = sources_at(self.emulator, self.canonical, self.traced, self.addresses, first)
         untouched = self.program.instructions[instruction.pc]
-        self.report.finding = Finding(first, untouched, register.name, sources, same)
+        path: list[Instruction] = []
+        if self.report.first is not None:
+            _, writer, store = self.report.first
+            if (writer.cta, writer.warp) == (first.cta, first.warp):
+                path = find_path(self.program, untouched, store)
+        self.report.finding = Finding(first, untouched, register.name, sources, same, path)
 
     def _judge(self, first: Difference) -> Verdict:
         if not first.same_place:

@@ -19,6 +19,7 @@ WIDTH = 80
 MOST_LANES = 4
 MOST_OUTPUTS = 6
 MOST_PRINTED = 2
+MOST_STEPS = 6
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -32,7 +33,7 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  {output.name:{width}}  {output_text(output)}"
     equal = len(report.outputs) - len(shown)
     if equal or len(shown) > MOST_OUTPUTS:
-        yield f"  {equal} others are equal" if equal else f"  ... and {len(shown) - MOST_OUTPUTS} more"
+        yield f"  {equal} more: equal" if equal else f"  ... and {len(shown) - MOST_OUTPUTS} more"
     if report.first is not None:
         yield from _first(report)
     for who, only in zip(("emulator", "GPU"), report.printed, strict=True):
@@ -45,6 +46,7 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  search in {search.events:,} results of block {cta} warp {warp}: {launches}"
     if report.finding is not None:
         yield from _finding(report.finding)
+        yield from _around(report, report.finding)
     yield from _folded("  verdict: ", f"{report.verdict.word}. {report.verdict.text}")
 
 
@@ -98,6 +100,21 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"    {finding.register}  {pair}{_distance(one.emulator, one.gpu, register)}"
     others = 32 - len(finding.lanes)
     yield f"  other lanes equal here ({others} of 32)" if others else "  all lanes differ here"
+
+
+def _around(report: Report, finding: Finding) -> Iterator[str]:
+    """What was equal before, and how the result reached the output."""
+    count = finding.difference.number
+    yield f"  before: the {count:,} results of the lane until then are equal" if count else "  before: no results"
+    if len(finding.path) < 2 or report.first is None:
+        return
+    steps = [f"{i.line} {i.opcode}" for i in finding.path]
+    if len(steps) > MOST_STEPS:
+        half = MOST_STEPS // 2
+        steps[half:-half] = [f"{len(steps) - 2 * half} more"]
+    output = report.first[0]
+    assert output.index is not None
+    yield from _folded("  after:  ", " -> ".join([*steps, f"{output.name}[{','.join(map(str, output.index))}]"]))
 
 
 def _register_type(finding: Finding) -> ScalarType:

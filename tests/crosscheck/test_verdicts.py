@@ -45,6 +45,36 @@ def test_emulator_bug() -> None:
     assert to_json(report)["first_difference"]["lanes"] == [1]
 
 
+THROUGH = """
+    .shared .align 4 .f32 fast[64];
+    ld.global.f32 %f1, [%mine];
+    mul.rn.f32 %f2, %f1, 0f40400000;
+    mov.u32 %r1, fast;
+    mad.lo.u32 %r1, %thread, 4, %r1;
+    st.shared.f32 [%r1], %f2;
+    ld.shared.f32 %f3, [%r1];
+    add.rn.f32 %f4, %f3, 0f3F800000;
+    add.rn.f32 %f5, %f4, 0f3F800000;
+    add.rn.f32 %f6, %f5, 0f3F800000;
+    max.f32 %f7, %f6, %f1;
+    st.global.f32 [%mine], %f7;
+"""
+
+
+def test_the_way_to_the_output_is_told() -> None:
+    job = kernels.job(THROUGH)
+    pc = kernels.pc_of(job, "mul.rn")
+    report = check(job, StandIn([Lie("k", pc, 20, 0, 33, 0)]))
+    assert report.finding is not None
+    words = [instruction.opcode for instruction in report.finding.path]
+    assert words == ["mul.rn.f32", "st.shared.f32", "ld.shared.f32", *["add.rn.f32"] * 3, "max.f32", "st.global.f32"]
+    text = " ".join(" ".join(lines(report)).split())
+    start = kernels.program_of(job).instructions[pc].line
+    assert f"after: {start} mul.rn.f32 -> {start + 3} st.shared.f32 -> {start + 4} ld.shared.f32 -> 2 more -> " in text
+    assert "-> out[33]" in text
+    assert "before: the 8 results of the lane until then are equal" in text
+
+
 def test_race_is_not_searched() -> None:
     job = kernels.job(SCALE)
     report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mul.rn"), 0)], unstable=True))
