@@ -127,7 +127,7 @@ class HandlerText:
         if ops.leaves:
             ops.lines.append("leave:")
             self._end("@leave", "%ip")
-        body = "\n".join(ops.lines)
+        body = "\n".join([*ops.rooms, *ops.lines])
         return f"define {linkage}i32 @{name}({PARAMETERS}) #0 {{\n{body}\n}}\n"
 
     def _ways_out(self, start: int) -> None:

@@ -41,6 +41,7 @@ class LaneText(ControlOps):
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.rooms: list[str] = []
         self.declarations: set[str] = set()
         self.tables: set[str] = set()
         self._count = 0

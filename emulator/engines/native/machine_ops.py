@@ -8,214 +8,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
+from emulator.engines.native.addresses import I1, I64, PTR, AddressOps
 from emulator.engines.native.atomics import atomic_text
-from emulator.engines.native.context import HEADER, global_offset, offset_of
+from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.mbarriers import update_text
 from emulator.engines.native.noting import note_access
-from emulator.engines.native.patterns import Pattern, Place, fits
+from emulator.engines.native.patterns import Pattern, fits
 from emulator.engines.native.text import NoNativeForm, lane_type, splat, vector
-from emulator.isa.ops import PRED, U64, ObjectChange, Ops, Value
+from emulator.isa.ops import PRED, U64, ObjectChange, Value
 from emulator.machine import memory as m
 from emulator.machine.multicast import MULTICAST_END, MULTICAST_WINDOW
 from emulator.machine.warp import HEADER_BYTES
-from emulator.ptx_types import TYPES, WARP_SIZE, ScalarType
+from emulator.ptx_types import TYPES, ScalarType
 
-I64, PTR, I1 = vector("i64"), vector("ptr"), vector("i1")
 FENCES = {"sc": "seq_cst", "acq_rel": "acq_rel", "acquire": "acquire", "release": "release"}
-LANES = "<" + ", ".join(f"i64 {n}" for n in range(WARP_SIZE)) + ">"
-SIMPLE_FIELDS = {
-    "shared": ("shared", "shared_size", "shared_origin"),
-    "local": ("local", "stack_bytes", None),
-    "param": ("params", "param_size", None),
-}
 
 
-class MachineOps(Ops):
+class MachineOps(AddressOps):
     """Memory and control of the text builder."""
-
-    lines: list[str]
-    declarations: set[str]
-    in_frame = False  # whether the address counts from the lane's frame
-    place: Place | None = None  # where the instruction's address comes from
-    fast = False  # whether accesses try patterns first, and miss them in the slow version
-    whole = False  # whether all lanes execute
-    avx512 = False  # whether the CPU has AVX-512: masks, permutations of two registers
-    lane_mask = "-1"  # the executing lanes as an i32
-    misses = False  # whether the function has a way to its slow version
-    recording = False  # whether accesses are noted for observers
-    watching = False  # whether accesses of watched bytes leave
-    leaves = False  # whether the function has a way out to the reference engine
-    control = ""  # the function that a control transfer ends with, in place of the next handler
-
-    @abstractmethod
-    def emit(self, text: str) -> str:
-        """Append `%name = text`; the name."""
-
-    @abstractmethod
-    def emit_later(self) -> str:
-        """A name whose line is appended by hand."""
-
-    @abstractmethod
-    def value(self, kind: ScalarType, text: str) -> Value:
-        """A value from the right side of an assignment."""
-
-    @abstractmethod
-    def label(self) -> str:
-        """A new label's name."""
-
-    @abstractmethod
-    def intrinsic(self, name: str, result: str, arguments: Sequence[tuple[str, str]]) -> str:
-        """A call of an intrinsic."""
-
-    @abstractmethod
-    def from_table(self, low: str, high: str, indices: Sequence[str]) -> str:
-        """Entries of a table of 32 words."""
-
-    def _none(self, what: str) -> NoReturn:
-        raise NoNativeForm(what)
-
-    # --- text --------------------------------------------------------------------------------------
-
-    def field(self, name: str, kind: str = "i64") -> str:
-        """A field of the context."""
-        at = self.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of(name)}")
-        return self.emit(f"load {kind}, ptr {at}")
-
-    def global_field(self, name: str, kind: str = "i64") -> str:
-        """A field of the run's globals."""
-        base = self.field("globals", "ptr")
-        at = self.emit(f"getelementptr i8, ptr {base}, i64 {global_offset(name)}")
-        return self.emit(f"load {kind}, ptr {at}")
-
-    def spread(self, element: str, scalar: str) -> str:
-        """A scalar in every lane."""
-        kind = vector(element)
-        first = self.emit(f"insertelement {kind} poison, {element} {scalar}, i32 0")
-        return self.emit(f"shufflevector {kind} {first}, {kind} poison, {vector('i32')} zeroinitializer")
-
-    def go_on_unless(self, bad: str) -> None:
-        """Leave the instruction to the reference engine where an i1 holds."""
-        self.leaves = True
-        after = self.label()
-        self.lines += [f"  br i1 {bad}, label %leave, label %{after}", f"{after}:"]
-
-    def bind_lanes(self, mask: str) -> None:
-        """Make the lanes of an i32 the executing ones."""
-        self.lane_mask = mask
-        if self.avx512:
-            self.lanes = self.value(PRED, f"bitcast i32 {mask} to {I1}")
-            return
-        bits = "<" + ", ".join(f"i32 {1 << n}" for n in range(WARP_SIZE)) + ">"
-        kind = vector("i32")
-        own = self.emit(f"and {kind} {self.spread('i32', mask)}, {bits}")
-        self.lanes = self.value(PRED, f"icmp ne {kind} {own}, zeroinitializer")
-
-    def any_lane(self, p: str) -> str:
-        """Whether a predicate holds in any lane: an i1."""
-        mask = self.emit(f"bitcast {I1} {p} to i32")
-        return self.emit(f"icmp ne i32 {mask}, 0")
-
-    # --- where the bytes are -------------------------------------------------------------------------
-
-    def _misaligned(self, address: str, size: int) -> str:
-        low = self.emit(f"and {I64} {address}, {splat('i64', size - 1)}")
-        return self.emit(f"icmp ne {I64} {low}, zeroinitializer")
-
-    def _bad_lanes(self, beyond: str, address: str, size: int) -> str:
-        """Executing lanes that are out of bounds or misaligned."""
-        bad = self.emit(f"or {I1} {beyond}, {self._misaligned(address, size)}") if size > 1 else beyond
-        return self.emit(f"and {I1} {self.lanes.data}, {bad}")
-
-    def _pointers(self, space: str, address: Value, size: int, *, write: bool) -> str:
-        """The host addresses of the lanes' bytes, checked; what fails a check leaves."""
-        if self.in_frame:
-            return self._simple("local", address.data, size)
-        if space == "generic":
-            return self._generic(address.data, size, write=write)
-        if space in ("global", "const"):
-            return self._global(address.data, size, write=write)
-        if space not in SIMPLE_FIELDS or (space == "param" and write):
-            self._none(f"{space} memory")
-        return self._simple(space, address.data, size)
-
-    def _simple(self, space: str, address: str, size: int) -> str:
-        base, limit, origin = SIMPLE_FIELDS[space]
-        offset = address
-        if origin is not None:
-            offset = self.emit(f"sub {I64} {address}, {self.spread('i64', self.field(origin))}")
-        room = self.emit(f"sub i64 {self.field(limit)}, {size}")
-        none = self.emit(f"icmp slt i64 {room}, 0")
-        beyond = self.emit(f"icmp ugt {I64} {offset}, {self.spread('i64', room)}")
-        bad = self.any_lane(self._bad_lanes(beyond, address, size))
-        self.go_on_unless(self.emit(f"or i1 {none}, {bad}"))
-        if space == "local":
-            stride = self.spread("i64", self.field("stack_bytes"))
-            rows = self.emit(f"mul {I64} {stride}, {LANES}")
-            offset = self.emit(f"add {I64} {offset}, {rows}")
-        return self.emit(f"getelementptr i8, ptr {self.field(base, 'ptr')}, {I64} {offset}")
-
-    def _global(self, address: str, size: int, *, write: bool) -> str:
-        """Two tries: with the allocation that the record remembers, and with that of the first bad lane."""
-        self.leaves = True
-        first, miss, again, good = self.label(), self.label(), self.label(), self.label()
-        self.lines += [f"  br label %{first}", f"{first}:"]
-        bad = self._outside(address, size, write)
-        mask = self.emit(f"bitcast {I1} {bad} to i32")
-        is_bad = self.emit(f"icmp ne i32 {mask}, 0")
-        self.lines += [f"  br i1 {is_bad}, label %{miss}, label %{good}", f"{miss}:"]
-        lane = self.intrinsic("llvm.cttz.i32", "i32", [("i32", mask), ("i1", "true")])
-        wanted = self.emit(f"extractelement {I64} {address}, i32 {lane}")
-        found = self.emit(f"call i1 @lookup(ptr %ip, ptr %ctx, i64 {wanted})")
-        self.lines += [f"  br i1 {found}, label %{again}, label %leave", f"{again}:"]
-        still = self.any_lane(self._outside(address, size, write))
-        self.lines += [f"  br i1 {still}, label %leave, label %{good}", f"{good}:"]
-        moved = self.spread("i64", self.global_field("memory"))
-        host = self.emit(f"add {I64} {address}, {moved}")
-        return self.emit(f"inttoptr {I64} {host} to {PTR}")
-
-    def _outside(self, address: str, size: int, write: bool) -> str:
-        """Executing lanes that are not inside the remembered allocation, misaligned, or write to what must not be."""
-        at = self.emit("getelementptr i8, ptr %ip, i64 48")
-        cache = self.emit(f"load ptr, ptr {at}")
-        base = self.emit(f"load i64, ptr {cache}")
-        at_end = self.emit(f"getelementptr i8, ptr {cache}, i64 8")
-        end = self.emit(f"load i64, ptr {at_end}")
-        length = self.emit(f"sub i64 {end}, {base}")
-        room = self.emit(f"sub i64 {length}, {size}")
-        offset = self.emit(f"sub {I64} {address}, {self.spread('i64', base)}")
-        beyond = self.emit(f"icmp ugt {I64} {offset}, {self.spread('i64', room)}")
-        small = self.emit(f"icmp slt i64 {room}, 0")
-        if write:
-            at_flag = self.emit(f"getelementptr i8, ptr {cache}, i64 16")
-            flag = self.emit(f"load i64, ptr {at_flag}")
-            protected = self.emit(f"icmp ne i64 {flag}, 0")
-            small = self.emit(f"or i1 {small}, {protected}")
-        beyond = self.emit(f"or {I1} {beyond}, {self.spread('i1', small)}")
-        return self._bad_lanes(beyond, address, size)
-
-    def _generic(self, address: str, size: int, *, write: bool) -> str:
-        """Shared memory if every executing lane is in its window, else device memory, as every lane must be."""
-        window = self.emit(f"lshr {I64} {address}, {splat('i64', 32)}")
-        other = self.emit(f"icmp ne {I64} {window}, {splat('i64', m.SHARED_WINDOW >> 32)}")
-        outside = self.any_lane(self.emit(f"and {I1} {self.lanes.data}, {other}"))
-        device, shared, done = self.label(), self.label(), self.label()
-        self.lines += [f"  br i1 {outside}, label %{device}, label %{shared}", f"{shared}:"]
-        low = self.emit(f"and {I64} {address}, {splat('i64', 0xFFFFFFFF)}")
-        in_shared = self._simple("shared", low, size)
-        shared_end = self.block_end(done)
-        self.lines.append(f"{device}:")
-        in_device = self._global(address, size, write=write)
-        device_end = self.block_end(done)
-        self.lines.append(f"{done}:")
-        return self.emit(f"phi {PTR} [ {in_shared}, %{shared_end} ], [ {in_device}, %{device_end} ]")
-
-    def block_end(self, target: str) -> str:
-        """End the current block with a jump; its label, made so that a phi can name it."""
-        name = self.label()
-        self.lines += [f"  br label %{name}", f"{name}:", f"  br label %{target}"]
-        return name
 
     # --- loads and stores ----------------------------------------------------------------------------
 
@@ -228,7 +39,7 @@ class MachineOps(Ops):
         if place is not None:
             found = Pattern(self, place, space, kind, count).load()
         else:
-            pointers = self._pointers(space, address, kind.bytes * count, write=False)
+            pointers = self._pointers(space, address, kind.bytes * count, write=False, own=True)
             note_access(self, "r", space, address, kind.bytes * count)
             found = [self._gather(kind, self._element(pointers, n * kind.bytes)) for n in range(count)]
         if sem == "acquire":
@@ -263,13 +74,13 @@ class MachineOps(Ops):
         if place is not None:
             Pattern(self, place, space, kind, len(values)).store(values)
             return
-        pointers = self._pointers(space, address, kind.bytes * len(values), write=True)
+        pointers = self._pointers(space, address, kind.bytes * len(values), write=True, own=True)
         note_access(self, "w", space, address, kind.bytes * len(values))
-        tracked = space not in ("local", "param")
+        seen = self.lanes if space != "generic" else self.lanes & (address >> 32 != m.LOCAL_WINDOW >> 32)
         for number, data in enumerate(values):
             at = self._element(pointers, number * kind.bytes)
-            if tracked:
-                self._note_change(kind, at, data)
+            if space not in ("local", "param") and not self.in_frame:
+                self._note_change(kind, at, data, seen)
             self._scatter(kind, at, data)
         if space in ("global", "generic"):
             self._mark_dirty(space, address.data)
@@ -278,8 +89,8 @@ class MachineOps(Ops):
     def call_void(self, name: str, arguments: Sequence[tuple[str, str]]) -> None:
         """A call of an intrinsic without a result."""
 
-    def _note_change(self, kind: ScalarType, pointers: str, value: Value) -> None:
-        """Count progress if a byte of shared or global memory changes, once a turn."""
+    def _note_change(self, kind: ScalarType, pointers: str, value: Value, lanes: Value) -> None:
+        """Count progress if a byte of shared or global memory changes, once a turn; lanes: those that access it."""
         at = self.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of('progress')}")
         progress = self.emit(f"load i64, ptr {at}")
         known = self.emit(f"icmp ne i64 {progress}, 0")
@@ -288,7 +99,7 @@ class MachineOps(Ops):
         self.lines.append(f"{compare}:")
         bits = TYPES[f"b{max(8, kind.width)}"]
         differs = self._gather(bits, pointers) != self.view(value, bits)
-        changed = self.any_lane(self.emit(f"and {I1} {differs.data}, {self.lanes.data}"))
+        changed = self.any_lane(self.emit(f"and {I1} {differs.data}, {lanes.data}"))
         self.lines.append(f"  store i64 {self.emit(f'zext i1 {changed} to i64')}, ptr {at}")
         self.lines.append(f"  br label %{after}")
         self.lines.append(f"{after}:")
@@ -380,7 +191,7 @@ class MachineOps(Ops):
         note_access(self, "w", "shared", destination, size)
         for number, value in enumerate(values):
             at = self._element(to, number * kind.bytes)
-            self._note_change(kind, at, value)
+            self._note_change(kind, at, value, executing)
             self._scatter(kind, at, value)
 
     def _scatter(self, kind: ScalarType, pointers: str, value: Value) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emulator.engines.native import (
+    allocations,
     calls,
     cta_life,
     lanes,
@@ -21,9 +22,10 @@ FUNCTIONS = (
     "arrive", "exit_some", "ret_some", "call_some", "go_apart", "give_up",
     "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
-    "leave_watched", "concerned_of",
+    "leave_watched", "concerned_of", "each_inside_of",
 )  # fmt: skip
 PARTS = (
+    allocations,
     calls,
     cta_life,
     lanes,
@@ -49,6 +51,14 @@ define void @place_all_of(i64 %run, i64 %grid) {
 define i64 @begin_of(i64 %record) {
   %done = call i64 @begin(i64 %record)
   ret i64 %done
+}
+define i1 @each_inside_of(ptr %ctx, ptr %addresses, i32 %lanes, i64 %size, i64 %write) {
+  %context = ptrtoint ptr %ctx to i64
+  %place = ptrtoint ptr %addresses to i64
+  %mask = zext i32 %lanes to i64
+  %all = call i64 @each_inside(i64 %context, i64 %place, i64 %mask, i64 %size, i64 %write)
+  %inside = icmp ne i64 %all, 0
+  ret i1 %inside
 }
 define ptr @claim_of(ptr %ip, ptr %ctx, i32 %lanes, i64 %what) {
   %record = ptrtoint ptr %ip to i64

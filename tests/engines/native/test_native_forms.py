@@ -268,6 +268,27 @@ OTHERS = {
         selp.u32 %r0, 1, 100, %p1; @%p2 add.u32 %r0, %r0, 2; @%p3 add.u32 %r0, %r0, 4; @%p4 add.u32 %r0, %r0, 8;
         st.global.u32 [%mine], %r0;
     """,
+    "stacks by generic addresses": """
+        .local .align 16 .b8 mine[16]; mov.u64 %rd0, mine; cvta.local.u64 %rd0, %rd0;
+        and.b32 %r0, %l, 3; mul.wide.u32 %rd1, %r0, 4; add.u64 %rd1, %rd1, %rd0;
+        st.u32 [%rd1], %t; setp.lt.u32 %p0, %l, 9; @%p0 st.v2.u32 [%rd0+8], {%l, %r0};
+        ld.v4.u32 {%r1, %r2, %r3, %r4}, [%rd0]; @!%p0 ld.volatile.u32 %r1, [%rd0+4];
+        mad.lo.u32 %r1, %r2, 10, %r1; mad.lo.u32 %r1, %r3, 100, %r1; mad.lo.u32 %r1, %r4, 1000, %r1;
+        st.global.u32 [%mine], %r1;
+    """,
+    "memory of all kinds at once": """
+        .shared .align 16 .b8 box[512]; .local .align 16 .b8 mine[16];
+        mov.u64 %rd0, box; cvta.shared.u64 %rd0, %rd0; mul.wide.u32 %rd3, %t, 4; add.u64 %rd0, %rd0, %rd3;
+        mov.u64 %rd1, mine; cvta.local.u64 %rd1, %rd1;
+        mov.u64 %rd4, one; add.u64 %rd4, %rd4, %rd3; mov.u64 %rd5, two; add.u64 %rd5, %rd5, %rd3;
+        and.b32 %r0, %l, 3; setp.eq.u32 %p0, %r0, 0; selp.b64 %rd2, %rd0, %rd1, %p0;
+        setp.eq.u32 %p1, %r0, 2; selp.b64 %rd2, %rd4, %rd2, %p1;
+        setp.eq.u32 %p2, %r0, 3; selp.b64 %rd2, %rd5, %rd2, %p2;
+        mad.lo.u32 %r1, %t, 3, 1; st.u32 [%rd2], %r1; ld.u32 %r2, [%rd2];
+        setp.ge.u32 %p3, %r0, 2; @%p3 atom.add.u32 %r3, [%rd2], 5; @%p3 ld.u32 %r4, [%rd2]; @%p3 red.add.u32 [%rd2], 1;
+        @%p3 st.global.u32 [%rd2], %r4; setp.lt.u32 %p4, %r0, 2; @%p4 ld.u32 %r5, [%rd2];
+        add.u32 %r2, %r2, %r3; add.u32 %r2, %r2, %r4; add.u32 %r2, %r2, %r5; st.global.u32 [%mine], %r2;
+    """,
     "the stack": """
         stacksave.u64 %rd0; and.b32 %r0, %t, 3; cvt.u64.u32 %rd1, %r0; alloca.u64 %rd2, %rd1, 32;
         alloca.u32 %r1, %r0; st.local.u32 [%r1], %t; ld.local.u32 %r2, [%r1]; cvt.u32.u64 %r3, %rd2;
@@ -297,7 +318,9 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_forms_without_the_reference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers, addresses, stacks, clocks and turns that are given up."""
-    table = ".const .align 4 .b32 table[4] = {1, 2, 3, 4};"
+    table = (
+        ".const .align 4 .b32 table[4] = {1, 2, 3, 4}; .global .align 4 .b32 one[96]; .global .align 4 .b32 two[96];"
+    )
     schedules = ("round_robin", "round_robin:3", "random:5")
     wanted = [run(OTHERS[name], before=table, block=96, engine="reference", schedule=each) for each in schedules]
     monkeypatch.setattr(NativeEngine, "step", lambda engine, warp: pytest.fail(f"left at {warp.pc}"))

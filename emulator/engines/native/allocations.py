@@ -1,0 +1,38 @@
+"""Accesses of lanes to several allocations, in native code."""
+
+from __future__ import annotations
+
+from emulator.engines.native.context import ALLOCATION, Context, Run
+from emulator.engines.native.scalar import load64, lowest, native
+
+ENTRY = ALLOCATION.itemsize
+END, READ_ONLY = 8, 16  # fields of an entry behind its base
+
+
+@native
+def allocation_of(run: Run, address: int) -> int:
+    """The entry of the last allocation that begins at an address or below it; 0 if there is none."""
+    low = 0
+    high = run.count
+    while low < high:
+        middle = low + high >> 1
+        if load64(run.table + ENTRY * middle) <= address:
+            low = middle + 1
+        else:
+            high = middle
+    return run.table + ENTRY * (low - 1) if low > 0 else 0
+
+
+@native
+def each_inside(ctx: Context, addresses: int, lanes: int, size: int, write: int) -> int:
+    """Whether the bytes of each lane are aligned, inside of one allocation, and may be written if they are."""
+    run = Run(ctx.globals)
+    while lanes != 0:
+        address = load64(addresses + 8 * lowest(lanes))
+        entry = allocation_of(run, address)
+        if entry == 0 or address & size - 1 != 0:
+            return 0
+        if address > load64(entry + END) - size or (write != 0 and load64(entry + READ_ONLY) != 0):
+            return 0
+        lanes = lanes & lanes - 1
+    return 1
