@@ -228,8 +228,10 @@ class GpuBackend:
         error, *values = getattr(self.driver, name)(*arguments)
         if int(error):
             self._failed = True
-            message = f"{name} failed on {getattr(self, 'identity', 'the GPU')}: {self._name_of(error)}"
-            raise DriverError(Diagnostic("PTX-G0603", "fault", message, facts=(("error", self._text_of(error)),)))
+            called = self._name_of(error)
+            message = f"{name} failed on {getattr(self, 'identity', 'the GPU')}: {called}"
+            facts = (("error", called), ("which means", self._text_of(error)))
+            raise DriverError(Diagnostic("PTX-G0603", "fault", message, facts=facts))
         return values[0] if len(values) == 1 else tuple(values)
 
     def _name_of(self, error: Any) -> str:

@@ -20,13 +20,14 @@ ARENA = 64 << 20
 class EmulatedDriver(FakeDriver):
     """lies: told in every text, as by a stand-in.  The arena is mapped in one piece, with variables behind it."""
 
-    def __init__(self, lies: Sequence[Lie] = ()) -> None:
+    def __init__(self, lies: Sequence[Lie] = (), engine: str | None = None) -> None:
         super().__init__()
         self.lies = lies
+        self.engine = engine
         self._start()
 
     def _start(self) -> None:
-        self.system = System(output=lambda text: None)
+        self.system = System(engine=self.engine, output=lambda text: None)
         self.bytes = self.system.runner.memory
 
     def cuMemGetAllocationGranularity(self, prop: Any, option: Any) -> Any:

@@ -14,9 +14,10 @@ from emulator import Device
 from emulator.commands import ExitCode, main
 from emulator.crosscheck import verdict as v
 from emulator.crosscheck.backend import EmulatorBackend
+from emulator.crosscheck.cases import GROUPS
 from emulator.crosscheck.check import CrossCheck
 from emulator.crosscheck.gpu import GpuBackend
-from emulator.crosscheck.recordings import EQUAL, load_evidence, record, save, verify
+from emulator.crosscheck.recordings import EQUAL, NOT_YET, load_evidence, record, save, verify
 from emulator.crosscheck.stand_in import Lie
 from tests.crosscheck import kernels
 from tests.crosscheck.emulated_driver import EmulatedDriver
@@ -45,7 +46,7 @@ def test_recording_goes_on_behind_a_fault(tmp_path: Path) -> None:
     refused = replace(SQUARES, name="refused", ptx="nonsense")
     found = record(GpuBackend(driver=EmulatedDriver()), "samples", [SQUARES, wild, refused, SQUARES], "2026-01-01")
     errors = [answer.error for answer in found.answers]
-    assert errors == ["", "in the driver's words", "CUDA_ERROR_INVALID_IMAGE", ""]
+    assert errors == ["", "CUDA_ERROR_ILLEGAL_ADDRESS", "CUDA_ERROR_INVALID_IMAGE", ""]
     evidence = load_evidence(save(found, tmp_path))
     assert [verify(evidence.answers[n], "reference").state for n in (0, 3)] == [EQUAL, EQUAL]
 
@@ -59,6 +60,25 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["gpu", "both"])
 def test_the_api_on_a_gpu(kind: str, gpu: None) -> None:
     np.testing.assert_array_equal(triple(Device(0, backend=kind)), 9 * np.arange(64, dtype=np.float32))
+
+
+@pytest.mark.slow
+def test_everything_is_recorded_through_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `make gpu-record` does: every case, by every call of the driver."""
+    driver = EmulatedDriver(engine="reference")
+    monkeypatch.setattr("emulator.crosscheck.gpu.import_driver", lambda: driver)
+    monkeypatch.setattr("emulator.crosscheck.counters.measure", lambda: ({}, "there is no ncu on PATH"))
+    result = CliRunner().invoke(main, ["crosscheck", "record", "all", "--rows", "4", "--out", str(tmp_path)])
+    assert result.exit_code == ExitCode.OK, result.output
+    assert driver.calls.count(("unload",)) > 1900
+    for group in GROUPS:
+        found = load_evidence(tmp_path / f"{group}.ptxr")
+        refused = {answer.error for answer in found.answers if answer.error}
+        assert len(found.answers) == len(kernels.cases(group))
+        assert refused <= {"CUDA_ERROR_NOT_FOUND"}, group  # what the emulator does not execute yet
+        assert bool(refused) == (group in ("tensor", "probes"))
+        answer = next(answer for answer in found.answers if not answer.error or group == "tensor")
+        assert verify(answer, "native").state in (EQUAL, NOT_YET)
 
 
 def test_the_command_on_a_gpu(gpu: None, tmp_path: Path) -> None:
