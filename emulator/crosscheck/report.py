@@ -16,24 +16,35 @@ from emulator.machine.grid import LaunchShape
 from emulator.ptx_types import Dim3, ScalarType
 
 WIDTH = 80
-MOST_LANES = 4
-MOST_OUTPUTS = 6
+MOST_LINES = 30
+SHOWN = ((4, 6), (1, 6), (1, 2))  # most lanes and most outputs: the first of them with which the report is short enough
 MOST_PRINTED = 2
 MOST_STEPS = 6
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: Report) -> list[str]:
     """The report."""
+    found: list[str] = []
+    for lanes, outputs in SHOWN:
+        found = list(_lines(report, lanes, outputs))
+        if len(found) <= MOST_LINES:
+            break
+    return found
+
+
+def _lines(report: Report, most_lanes: int, most_outputs: int) -> Iterator[str]:
     job = report.job
     yield f"crosscheck {job.name}:{job.kernel}   emulator against {report.gpu}   {launch_text(job.shape)}"
     yield f"  inputs identical (sha256 {job.inputs_hash()[:12]})   seed {job.seed}"
-    shown = [output for output in report.outputs if not output.equal] or report.outputs
+    different = [output for output in report.outputs if not output.equal]
+    shown = different or report.outputs
     width = max((len(output.name) for output in shown), default=0)
-    for output in shown[:MOST_OUTPUTS]:
+    for output in shown[:most_outputs]:
         yield f"  {output.name:{width}}  {output_text(output)}"
-    equal = len(report.outputs) - len(shown)
-    if equal or len(shown) > MOST_OUTPUTS:
-        yield f"  {equal} more: equal" if equal else f"  ... and {len(shown) - MOST_OUTPUTS} more"
+    if len(shown) > most_outputs:
+        yield f"  {len(shown) - most_outputs} more: {'different' if different else 'equal'}"
+    if len(shown) < len(report.outputs):
+        yield f"  {len(report.outputs) - len(shown)} more: equal"
     if report.first is not None:
         yield from _first(report)
     for who, only in zip(("emulator", "GPU"), report.printed, strict=True):
@@ -45,7 +56,7 @@ def lines(report: Report) -> Iterator[str]:
         launches = f"{search.launches} GPU launch{'es' * (search.launches != 1)}"
         yield f"  search in {search.events:,} results of block {cta} warp {warp}: {launches}"
     if report.finding is not None:
-        yield from _finding(report.finding)
+        yield from _finding(report.finding, most_lanes)
         yield from _around(report, report.finding)
     yield from _folded("  verdict: ", f"{report.verdict.word}. {report.verdict.text}")
 
@@ -82,7 +93,7 @@ def _first(report: Report) -> Iterator[str]:
     yield f"    written by {where}, line {instruction.line}: {instruction.text}"
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def _finding(finding: Finding, most_lanes: int) -> Iterator[str]:
     difference, instruction = finding.difference, finding.instruction
     place = f"{instruction.source.name}:{instruction.line}"
     yield f"FIRST DIFFERENCE  result {difference.number} of the lane   {place}   {instruction.text}"
@@ -90,7 +101,7 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield "  the other machine executed another instruction here"
         return
     register = _register_type(finding)
-    for one in sorted(finding.lanes, key=lambda item: item.lane)[:MOST_LANES]:
+    for one in sorted(finding.lanes, key=lambda item: item.lane)[:most_lanes]:
         given = ", ".join(f"{name} = {row[one.lane]:#x}" for name, row in finding.sources)
         sources = f"   {given}: equal" if given else ""
         assert one.emulator is not None

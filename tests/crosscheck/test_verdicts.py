@@ -75,6 +75,21 @@ def test_the_way_to_the_output_is_told() -> None:
     assert "before: the 8 results of the lane until then are equal" in text
 
 
+def test_a_report_has_thirty_lines_at_most() -> None:
+    job = kernels.job(SCALE)
+    report = check(job, StandIn([everywhere(Lie("k", kernels.pc_of(job, "mul.rn"), 0))]))
+    assert sum("block 0 warp" in line for line in lines(report)) == 6  # the writer, the search, four lanes
+    report.outputs = report.outputs * 9
+    report.printed = ["a"] * 3, ["b"] * 3
+    report.excluded = [
+        f"out, as line {n} writes it: a reason of so many words that it takes two lines" for n in range(3)
+    ]
+    text = lines(report)
+    assert len(text) <= 30
+    assert "  3 more: different" in text
+    assert sum("block 0 warp" in line for line in text) == 3
+
+
 def test_race_is_not_searched() -> None:
     job = kernels.job(SCALE)
     report = check(job, StandIn([Lie("k", kernels.pc_of(job, "mul.rn"), 0)], unstable=True))
