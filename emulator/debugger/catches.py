@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from emulator.debugger.lines import clip
 from emulator.debugger.motor import Standing, Trap
+from emulator.debugger.stops import Counted
 from emulator.debugger.values import Row, dtype_of, row_of
 from emulator.debugger.writers import registers_in
 from emulator.errors import KernelFault
@@ -34,16 +35,12 @@ Rows = list[tuple[Register, ScalarType]]
 
 
 @dataclass(eq=False)
-class Catch:
+class Catch(Counted):
     """A Check of the session.  kind: one of KINDS."""
 
     session: Session
     number: int
     kind: str
-    enabled: bool = True
-    ignore: int = 0
-    hits: int = 0
-    commands: list[str] = field(default_factory=list)
 
     def begin(self) -> None:
         """Nothing has to be remembered."""
@@ -53,8 +50,12 @@ class Catch:
 
     @property
     def traps(self) -> tuple[Trap, ...] | None:
-        """Faults stop by themselves; anything else is seen instruction by instruction."""
-        return () if self.kind in FAULTS else None
+        """Faults stop by themselves; where lanes meet is seen instruction by instruction."""
+        if self.kind in FAULTS:
+            return ()
+        if self.kind not in PLACES:
+            return None
+        return (Trap({program: PLACES[self.kind](program) for program in self.session.programs}),)
 
     def before(self, standing: Standing) -> None:
         """Nothing has to be remembered."""
@@ -120,12 +121,19 @@ def _places(warp: Warp, lanes: int) -> Iterator[tuple[int, int]]:
 
 def _diverges(standing: Standing) -> str:
     """Lanes that stood together stand at several places."""
-    if not any(standing.instruction.opcode.startswith(one) for one in ("bra", "brx", "call", "ret")):
+    if standing.pc not in _transfers(standing.warp.cta.grid.program):
         return ""
     places = list(_places(standing.warp, standing.group))
     if len(places) < 2:
         return ""
     return "lanes part: " + ", ".join(f"{lane_ranges(lane_numbers(lanes))} at line {line}" for line, lanes in places)
+
+
+@lru_cache(maxsize=64)
+def _transfers(program: Program) -> frozenset[int]:
+    """The pcs of instructions after which lanes may stand at several places."""
+    found = [i for i in program.instructions if i.opcode.startswith(("bra", "brx", "call", "ret"))]
+    return frozenset(i.pc for i in found if i.guard is not None or not i.opcode.startswith("bra"))
 
 
 def _reconverges(standing: Standing) -> str:
@@ -142,5 +150,10 @@ SEEN: dict[str, Callable[[Standing], str]] = {
     "inf": lambda standing: _numbers(standing, np.isinf, "infinite"),
     "diverge": _diverges,
     "reconverge": _reconverges,
+}
+PLACES: dict[str, Callable[[Program], frozenset[int]]] = {  # kind -> the instructions that may be what it means
+    "nan": lambda program: frozenset(_float_results(program)),
+    "inf": lambda program: frozenset(_float_results(program)),
+    "diverge": _transfers,
 }
 KINDS = (*FAULTS, *SEEN)

@@ -98,7 +98,7 @@ class Session:
 
     printed: what kernels have printed since somebody took it.  before: the last stop but one, for what has changed;
     last: just before the last instruction of the focused warp, if a motion executed it alone.
-    checks: asked after every instruction while the machine runs; watchpoints and catches put themselves there.
+    checks: asked while the machine runs; watchpoints and catches put themselves there.
     """
 
     start: Callable[[Callable[[str], object]], Launched]

@@ -46,9 +46,19 @@ class Stop:
         }
 
 
+@dataclass(eq=False, kw_only=True)
+class Counted:
+    """What every breakpoint, watchpoint and catch has.  ignore: hits to let pass.  commands: done at a stop."""
+
+    enabled: bool = True
+    ignore: int = 0
+    hits: int = 0
+    commands: list[str] = field(default_factory=list)
+
+
 @dataclass(eq=False)
-class Breakpoint:
-    """A place at which warps stop.  warp, block: only there.  ignore: hits to let pass.  commands: done at a stop."""
+class Breakpoint(Counted):
+    """A place at which warps stop.  warp, block: only there."""
 
     number: int
     place: Place
@@ -56,10 +66,6 @@ class Breakpoint:
     warp: int | None = None
     block: int | None = None
     temporary: bool = False
-    enabled: bool = True
-    ignore: int = 0
-    hits: int = 0
-    commands: list[str] = field(default_factory=list)
 
     def covers(self, warp: Warp, pc: int) -> bool:
         """Whether it is about this instruction of this warp."""

@@ -6,7 +6,7 @@ reads too.  The native engine stops by itself at the instructions that may do so
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from emulator.debugger.lines import clip
 from emulator.debugger.motor import Standing, Trap
 from emulator.debugger.patterns import compress
 from emulator.debugger.recording import Collector
+from emulator.debugger.stops import Counted
 from emulator.debugger.targets import MemoryTarget, RegisterTarget, Target, copied
 from emulator.debugger.traps import traps_of
 from emulator.debugger.values import State, Value
@@ -35,7 +36,7 @@ NAMES = {"watch": "watchpoint", "rwatch": "read watchpoint", "awatch": "access w
 
 
 @dataclass(eq=False)
-class Watchpoint:
+class Watchpoint(Counted):
     """A Check of the session.  exact: every access by the records of the reference engine, not changes of the value."""
 
     session: Session
@@ -44,10 +45,6 @@ class Watchpoint:
     target: Target
     condition: Expression | None = None
     exact: bool = False
-    enabled: bool = True
-    ignore: int = 0
-    hits: int = 0
-    commands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.exact = self.exact or self.kind != "watch"

@@ -65,8 +65,8 @@ def awatch(session: Session, text: str) -> Answer:
 def catch(session: Session, text: str) -> Answer:
     """Stop where a result is NaN or infinite, where lanes part or meet; number a kind of fault.
 
-    nan, inf, diverge, reconverge: asked after every instruction, which is slow in long runs. oob, align,
-    barrier, trap: a fault stops in any case; a catch gives it a number, so that it can have commands.
+    nan, inf, diverge: asked after the instructions that may do it; reconverge: after every one, which is
+    slow. oob, align, barrier, trap: a fault stops in any case; a catch gives it a number, for commands.
     (ptx) catch nan
     """
     if text not in KINDS:
