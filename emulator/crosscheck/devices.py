@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -237,8 +238,10 @@ class GpuDevice(Device):
         return GpuBuffer(self, Allocation(self.gpu.allocate(max(size, 1), name, address), size, name), dtype, shape)
 
     def sync(self) -> None:
-        """Wait until all launches have ended; DriverError if one failed."""
+        """Wait until all launches have ended, and print what they printed; DriverError if one failed."""
+        before = len(self.gpu.printed)
         self.gpu.sync()
+        sys.stdout.write(self.gpu.printed[before:])
 
     def _launch(self, config: LaunchConfig, kernel: Kernel, arguments: Sequence[Any]) -> Grid:
         program = kernel.code.program(kernel.name)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from emulator import LaunchConfig, ObjectCode, launch
 from emulator.crosscheck import verdict as v
 from emulator.crosscheck.backend import EmulatorBackend
 from emulator.crosscheck.check import CrossCheck, Report
+from emulator.crosscheck.devices import GpuDevice
 from emulator.crosscheck.gpu import GpuBackend
 from emulator.crosscheck.job import variables_of
 from emulator.crosscheck.report import lines
@@ -111,6 +114,15 @@ def test_what_a_driver_prints_is_kept(capfd: pytest.CaptureFixture[str], wrong: 
     report = check(kernels.sample(HELLO), GpuBackend(driver=PrintingDriver([wrong])))
     assert report.verdict.word == v.EMULATOR_BUG
     assert capfd.readouterr().out == ""
+
+
+def test_a_gpu_alone_prints(capfd: pytest.CaptureFixture[str], checkout: Path) -> None:
+    device = GpuDevice(0, gpu=GpuBackend(driver=PrintingDriver()))
+    code = ObjectCode.from_ptx(checkout / "ptx_samples" / f"{HELLO}.ptx")
+    launch(device.default_stream, LaunchConfig(1, block=32), code.get_kernel("hello"), 1)
+    device.sync()
+    device.sync()
+    assert capfd.readouterr().out == "Hello from thread 0 of CTA 0, 0.0 percent done\n"
 
 
 # --- tensor maps ----------------------------------------------------------------------------------------
