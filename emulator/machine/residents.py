@@ -64,9 +64,9 @@ class ResidentTable:
         self.records["block"][number] = self.free[0]
         self.free[0] = self.address_of(number)
 
-    def set_free(self, numbers: npt.NDArray[np.int64]) -> None:
-        """These places are free, and no others."""
-        addresses = np.append(self.start + RECORD * numbers, 0).astype(np.uint64)
+    def give_back(self, numbers: npt.NDArray[np.int64]) -> None:
+        """Places that no CTA has any more are free."""
+        addresses = np.append((self.start + RECORD * numbers).astype(np.uint64), self.free)
         self.free[0] = addresses[0]
         self.records["block"][numbers] = addresses[1:]
 

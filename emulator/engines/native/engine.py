@@ -164,6 +164,8 @@ class NativeEngine(ReferenceEngine):
     def run_ready(self) -> bool:
         """Run turns of the queue natively until somebody wants to look; False if nothing was done."""
         runner = self.runner
+        if runner.turn is None and runner.launches.new_work and type(runner.schedule) is RoundRobin:
+            runner.launches.start_work()
         if (
             runner.turn is not None
             or runner.turns is not None

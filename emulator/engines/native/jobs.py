@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.engines.native.context import new_run
 from emulator.engines.native.cta_life import EMPTY, NEEDS_BLOCK, PAUSED
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from emulator.engines.run import Runner
     from emulator.machine.device import DeviceState
     from emulator.machine.grid import Grid
+    from emulator.machine.residents import ResidentTable
 
 NEVER = 1 << 62
 LONG = 1 << 40  # idle instructions a warp that no thread reaches
@@ -141,15 +143,22 @@ class Jobs:
     def _run(self, grid: Grid, run: Any, pause: int) -> tuple[float | None, int]:
         """Deal out, run, add up: the seconds that it took, None if there is too little to do; warps put aside."""
         device = self.runner.devices[grid.device]
-        shares = self._deal(device, grid, run, pause)
-        if not shares:
+        places = self._places_to_deal(device)
+        if len(places) < 2:
+            self._collect(grid)
             return None, 0
+        shares = self.shares[: len(places)]
+        for share in shares:
+            share.prepare(grid, run, pause)
+        self._deal(device, places, shares)
+        self._deal_blocks(grid, shares)
         self.runner.threaded = True
         start = time.perf_counter()
         running = [self._threads.submit(share.work) for share in shares]
         wait(running)
         taken = time.perf_counter() - start
-        self._add_up(device, grid, shares)
+        self._add_up(grid, shares)
+        self._take_back(device, grid, places)
         for future in running:
             future.result()
         return taken, sum(len(share.aside) for share in shares)
@@ -159,33 +168,30 @@ class Jobs:
         for share in self.shares:
             share.stop()
 
-    def _deal(self, device: DeviceState, grid: Grid, run: Any, pause: int) -> list[Share]:
-        """Give every thread a part of the CTAs that can run; no thread if there is only one CTA."""
-        table = device.table
-        entries = self.runner.ready.entries()
-        numbers = (entries - np.uint64(table.start)) // np.uint64(RECORD)
-        can_run = np.zeros(len(table.records), bool)
-        can_run[numbers] = True
-        places = np.flatnonzero(can_run)
-        shares = self.shares[: len(places)]
-        if len(shares) < 2:
-            self._collect(grid)
-            return []
-        for share in shares:
-            share.prepare(grid, run, pause)
-        owner_of = np.zeros(len(can_run), np.int64)
+    def _places_to_deal(self, device: DeviceState) -> npt.NDArray[np.int64]:
+        """The places of the resident CTAs that can run."""
+        can_run = np.zeros(len(device.table.records), bool)
+        can_run[_numbers(device.table, self.runner.ready.entries())] = True
+        return np.flatnonzero(can_run)
+
+    def _deal(self, device: DeviceState, places: npt.NDArray[np.int64], shares: list[Share]) -> None:
+        """Give every thread a part of the CTAs, and of the queue."""
+        table, entries = device.table, self.runner.ready.entries()
+        owner_of = np.zeros(len(table.records), np.int64)
         owner_of[places] = np.arange(len(places)) % len(shares)
         table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owner_of[places]]
-        owners = owner_of[numbers]
+        owners = owner_of[_numbers(table, entries)]
         for number, share in enumerate(shares):
             share.ready.set_addresses(entries[owners == number])
         self.runner.ready.set_addresses([])
+
+    def _deal_blocks(self, grid: Grid, shares: list[Share]) -> None:
+        """Give every thread as many free blocks, if the launch has any or a thread none."""
         if grid.fields["free"][0] or not all(share.free for share in shares):
             blocks = self._free_blocks(grid)
             for number, share in enumerate(shares):
                 share.grid["free"] = _chain(blocks[number :: len(shares)])
             grid.fields["free"] = 0
-        return shares
 
     def _free_blocks(self, grid: Grid) -> list[int]:
         """The free blocks of a launch and of its shares, which have none then."""
@@ -201,12 +207,10 @@ class Jobs:
         if any(share.whole is grid and share.free for share in self.shares):
             grid.fields["free"] = _chain(self._free_blocks(grid))
 
-    def _add_up(self, device: DeviceState, grid: Grid, shares: list[Share]) -> None:
+    def _add_up(self, grid: Grid, shares: list[Share]) -> None:
         """One queue, one time, one launch again; who was put aside comes first."""
-        runner, table, fields = self.runner, device.table, grid.fields
+        runner, fields = self.runner, grid.fields
         began, progress, idle = runner.time, runner.progress, runner.idle
-        occupied = table.records["grid"] != 0
-        table.records["grid"][occupied] = grid.address
         for share in shares:
             run = share.run[0]
             runner.time += int(run["time"]) - began
@@ -216,13 +220,19 @@ class Jobs:
         queues = [share.aside for share in shares] + [share.ready for share in shares]
         runner.ready.set_addresses(np.concatenate([queue.entries() for queue in queues]))
         fields["next"] = np.minimum(fields["next"], grid.cta_count)
-        if grid.all_dispatched:
-            table.set_free(np.flatnonzero(~occupied))
-            counts = np.bincount(table.records["sm"][occupied], minlength=device.sms)
-            device.held[:] = counts[:, None] * device.needs(grid)
         runner.turn_start = runner.time
         if runner.progress != progress:
             runner.watch_progress()
+
+    def _take_back(self, device: DeviceState, grid: Grid, places: npt.NDArray[np.int64]) -> None:
+        """The CTAs that are there are the launch's again; the places of those that nobody has followed are free."""
+        table = device.table
+        is_free = table.records["grid"][places] == 0
+        free = places[is_free]
+        table.records["grid"][places[~is_free]] = grid.address
+        table.give_back(free)
+        counts = np.bincount(table.records["sm"][free], minlength=device.sms)
+        device.held -= counts[:, None] * device.needs(grid)
 
     def _finish(self, grid: Grid, aside: int) -> None:
         """Turns of those that were put aside, which come to what Python does; and what the end of a launch brings."""
@@ -233,6 +243,12 @@ class Jobs:
         if grid.finished and grid in runner.running:
             runner.launches.start_work()
             runner.watch_progress()
+
+
+def _numbers(table: ResidentTable, entries: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The places of the CTAs whose warps are in a queue."""
+    found: npt.NDArray[np.uint64] = (entries - np.uint64(table.start)) // np.uint64(RECORD)
+    return found
 
 
 @contextlib.contextmanager
