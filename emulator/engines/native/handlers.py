@@ -16,19 +16,17 @@ and ends with a tail call of the next record's handler, so that a straight run o
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.engines.native.compiler import host_features
 from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.llvm_ops import new_ops
+from emulator.engines.native.member_masks import each_mask
 from emulator.engines.native.patterns import Place
 from emulator.engines.native.text import lane_type, splat, vector
 from emulator.isa.ops import PRED, U64, Value
 from emulator.isa.registry import Variant, flat_operands
-from emulator.isa.tables import table
 from emulator.machine.warp import HEADER_BYTES
 from emulator.ptx_types import TYPES, ScalarType, bits_type
 
@@ -42,19 +40,9 @@ RESUME = "resume"  # the second half of an instruction that has waited, which re
 GUARDS = {"guard": True, "slow_guard": True, "unless": False, "slow_unless": False}  # by mode: what the guard must be
 WATCHING = ("watching", "watching_guard", "watching_unless")  # slow ones that stop at watched bytes (watching.py)
 GUARDS |= {"recording_guard": True, "recording_unless": False, "watching_guard": True, "watching_unless": False}
+APART = {"full": "apart", "part": "apart", "guard": "apart_guard", "unless": "apart_unless"}  # several member masks
+GUARDS |= {"apart_guard": True, "apart_unless": False}
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
-RUNTIME = """
-declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @branch_all(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @branch_split(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @arrive(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @exit_some(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @ret_some(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @call_some(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @give_up(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i32 @go_apart(ptr noalias, ptr noalias, ptr noalias, i32)
-declare i1 @lookup(ptr, ptr, i64)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +88,7 @@ class HandlerText:
         self.key = key
         self.mode = mode
         self.other = other
+        self._goes_apart = False  # whether there is a way to the handler for several member masks
         self.ops = new_ops()
         self.ops.fast, self.ops.whole, self.ops.avx512 = mode in SLOW, mode == "full", wide
         self.ops.recording, self.ops.watching = mode in RECORDING, mode in WATCHING
@@ -114,21 +103,42 @@ class HandlerText:
         places = [self._places(shape, numbers) for shape in key.results]
         self._bind_lanes()
         start = len(ops.lines)
-        sources = [self._source(shape, self._places(shape, numbers)) for shape in key.sources]
-        entry = self.variant.entry
-        if entry.sync is not None:
-            self._require_members(sources)
-        meaning = entry.resume if self.mode == RESUME and entry.resume is not None else entry.meaning
-        results = meaning(ops, self.variant, *sources)
-        self._write_results(results, places)
+        given = [self._places(shape, numbers) for shape in key.sources]
+        if self.mode in APART.values():
+            self._execute_by_masks(given, places)
+        else:
+            sources = self._sources(given)
+            if self.variant.entry.sync is not None:
+                self._require_members(sources)
+            self._execute(sources, places)
         self._finish()
         if ops.misses:
             self._ways_out(start)
+        if self._goes_apart:
+            ops.lines.append("apart:")
+            self._end(f"@{self.other(APART[self.mode])}", "%ip")
         if ops.leaves:
             ops.lines.append("leave:")
             self._end("@leave", "%ip")
         body = "\n".join([*ops.rooms, *ops.lines])
         return f"define {linkage}i32 @{name}({PARAMETERS}) #0 {{\n{body}\n}}\n"
+
+    def _execute(self, sources: Sequence[Any], places: list[list[str]]) -> None:
+        """The meaning, and its results."""
+        entry = self.variant.entry
+        meaning = entry.resume if self.mode == RESUME and entry.resume is not None else entry.meaning
+        self._write_results(meaning(self.ops, self.variant, *sources), places)
+
+    def _execute_by_masks(self, given: list[list[str]], places: list[list[str]]) -> None:
+        """The meaning for the lanes of each member mask; leaves unless of all masks all live lanes are here."""
+        ops, here = self.ops, self.ops.lane_mask
+        members, live = self._members(self._sources(given)), self._live_lanes()
+        with each_mask(ops, members, here) as (mask, lanes):
+            expected = ops.emit(f"and i32 {mask}, {live}")
+            ops.go_on_unless(ops.emit(f"icmp ne i32 {lanes}, {expected}"))
+        with each_mask(ops, members, here) as (_, lanes):
+            ops.bind_lanes(lanes)
+            self._execute(self._sources(given), places)
 
     def _ways_out(self, start: int) -> None:
         """Where an access fits no pattern, its slow version; under a guard, short ways for no lane and for all."""
@@ -206,16 +216,25 @@ class HandlerText:
         self._go_on()
 
     def _require_members(self, sources: Sequence[Any]) -> None:
-        """Leave unless the executing lanes are just the live lanes of one member mask, all here."""
+        """Go another way unless the executing lanes are just the live lanes of one member mask, all here."""
         ops = self.ops
+        live = ops.spread("i32", self._live_lanes())
+        here, members = ops.ballot(ops.lanes), self._members(sources)
+        expected = Value(ops, here.type, ops.emit(f"and {vector('i32')} {members.data}, {live}"))
+        bad, good = ops.any_lane(((expected != here) & ops.lanes).data), ops.label()
+        self._goes_apart = True
+        ops.lines += [f"  br i1 {bad}, label %apart, label %{good}", f"{good}:"]
+
+    def _members(self, sources: Sequence[Any]) -> Value:
+        """The lanes' member masks."""
         specs = [spec for spec in flat_operands(self.variant.entry.signature.operands) if not spec.is_result]
         index = next(n for n, spec in enumerate(specs) if spec.name == self.variant.entry.sync)
-        members = ops.view(sources[index], TYPES["u32"])
-        at = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['live'] - HEADER_BYTES}")
-        live = ops.spread("i32", ops.emit(f"load i32, ptr {at}"))
-        here = ops.ballot(ops.lanes)
-        expected = Value(ops, here.type, ops.emit(f"and {vector('i32')} {members.data}, {live}"))
-        ops.go_on_unless(ops.any_lane(((expected != here) & ops.lanes).data))
+        return self.ops.view(sources[index], TYPES["u32"])
+
+    def _live_lanes(self) -> str:
+        """An i32."""
+        at = self.ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['live'] - HEADER_BYTES}")
+        return self.ops.emit(f"load i32, ptr {at}")
 
     def _bind_lanes(self) -> None:
         ops = self.ops
@@ -262,6 +281,10 @@ class HandlerText:
         kind = row_type(width)
         found = self.ops.value(kind, f"load {vector(lane_type(kind))}, ptr {place}, align 32")
         return found != 0 if width == 1 else found
+
+    def _sources(self, places: list[list[str]]) -> list[Any]:
+        """The operands, loaded."""
+        return [self._source(shape, at) for shape, at in zip(self.key.sources, places, strict=True)]
 
     def _source(self, shape: Shape, places: Sequence[str]) -> Any:
         if shape.form in ("target", "targets", "callee"):
@@ -390,36 +413,3 @@ class HandlerText:
 def key_modifiers(variant: Variant) -> tuple[tuple[str, str], ...]:
     """The modifiers of a variant, selectors of video operands among them, in a form that can be compared."""
     return tuple((name, str(value)) for name, value in variant.modifiers.items() if value is not None)
-
-
-def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]], features: str | None = None) -> str:
-    """One LLVM module with several handlers: (name, variant, key, mode) each; NoNativeForm if any has none.
-
-    features: of the CPU it is for, None for the host's.
-    """
-    wide = "+avx512f" in (host_features() if features is None else features).split(",")
-    bodies, declarations, tables = [], set(), set()
-    named: dict[tuple[HandlerKey, str], str] = {}
-    pending = [(name, variant, key, mode, "") for name, variant, key, mode in functions]
-
-    def other(variant: Variant, key: HandlerKey, mode: str) -> str:
-        if (key, mode) not in named:
-            named[key, mode] = f"other{len(named)}"
-            pending.append((named[key, mode], variant, key, mode, "internal "))
-        return named[key, mode]
-
-    while pending:
-        name, variant, key, mode, linkage = pending.pop(0)
-        text = HandlerText(variant, key, mode, functools.partial(other, variant, key), wide=wide)
-        bodies.append(text.build(name, linkage))
-        declarations |= text.ops.declarations
-        tables |= text.ops.tables
-    constants = [_table_text(name) for name in sorted(tables)]
-    return "\n".join([RUNTIME, *constants, *sorted(declarations), *bodies, "attributes #0 = { nounwind }\n"])
-
-
-def _table_text(name: str) -> str:
-    entries = table(name)
-    element = lane_type(entries.type)
-    values = ", ".join(f"{element} {value}" for value in entries.values)
-    return f"@table.{name} = internal constant [{len(entries.values)} x {element}] [{values}]"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from emulator.engines.native import cache
 from emulator.engines.native.compiler import LoadedCode, binding, compile_object, target_name
-from emulator.engines.native.handlers import HandlerKey, HandlerText, module_text
+from emulator.engines.native.handlers import HandlerKey, HandlerText
+from emulator.engines.native.modules import module_text
 from emulator.engines.native.runtime import FUNCTIONS, runtime_text
 from emulator.engines.native.text import NoNativeForm
 from emulator.isa.registry import Variant

@@ -30,7 +30,8 @@ class WarpOps(MachineOps):
         source = source & WARP_SIZE - 1  # a wrong lane must not read other memory
         element = lane_type(a.type)
         array = f"[{WARP_SIZE} x {element}]"
-        place = self.emit(f"alloca {array}, align 64")
+        place = self.emit_later()
+        self.rooms.append(f"  {place} = alloca {array}, align 64")
         self.lines.append(f"  store {vector(lane_type(a.type))} {a.data}, ptr {place}, align 64")
         where = self.emit(f"getelementptr {array}, ptr {place}, {vector('i32')} zeroinitializer, "
                           f"{vector('i32')} {source.data}")  # fmt: skip

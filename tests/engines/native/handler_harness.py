@@ -11,8 +11,9 @@ import numpy as np
 
 from emulator.engines.native.compiler import LoadedCode, compile_object
 from emulator.engines.native.context import CONTEXT, HEADER
-from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape, key_modifiers, module_text
+from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape, key_modifiers
 from emulator.engines.native.library import library
+from emulator.engines.native.modules import module_text
 from emulator.isa.registry import Variant
 from emulator.isa.signature import OperandSpec
 from emulator.machine.warp import HEADER_BYTES
@@ -105,7 +106,7 @@ def run_handler(address: int, stop: int, key: HandlerKey, inputs: list[Any], mas
     if len(offsets) <= 6:
         records[16 : 16 + 4 * len(offsets)].view(np.int32)[:] = offsets
     else:
-        records[48:56].view(np.uint64)[0] = side.ctypes.data
+        records[16:24].view(np.uint64)[0] = side.ctypes.data
     records[RECORD_BYTES : RECORD_BYTES + 16].view(np.uint64)[:] = stop
     context = aligned(CONTEXT.itemsize)
     assert HANDLER(address)(records.ctypes.data, regs.ctypes.data, context.ctypes.data, mask) == FINISHED

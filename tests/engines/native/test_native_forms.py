@@ -307,6 +307,16 @@ OTHERS = {
     END:
         st.global.u32 [%mine], %r3;
     """,
+    "tiles of a warp": """
+        shr.u32 %r0, %l, 2; shl.b32 %r1, %r0, 2; mov.u32 %r2, 15; shl.b32 %r2, %r2, %r1;
+        setp.eq.u32 %p0, %l, 6; @%p0 exit;
+        shfl.sync.bfly.b32 %r3|%p1, %t, 1, 0x1c1f, %r2; shfl.sync.idx.b32 %r4, %r3, 9, 31, %r2;
+        setp.lt.u32 %p2, %l, 17; vote.sync.ballot.b32 %r5, %p2, %r2; redux.sync.add.u32 %r6, %r3, %r2;
+        match.any.sync.b32 %r7, %r0, %r2; bar.warp.sync %r2; setp.ge.u32 %p3, %l, 8;
+        @%p3 shfl.sync.up.b32 %r3, %r3, 1, 0, %r2; setp.ne.u32 %p4, %r0, 3; shfl.sync.down.b32 %r2, %r2, 2, 31, %r2;
+        mad.lo.u32 %r3, %r4, 3, %r3; xor.b32 %r3, %r3, %r5; add.u32 %r3, %r3, %r6; xor.b32 %r3, %r3, %r7;
+        @%p1 add.u32 %r3, %r3, 1000; xor.b32 %r3, %r3, %r2; st.global.u32 [%mine], %r3;
+    """,
     "not a predicate": """
         setp.lt.u32 %p0, %l, 9; setp.gt.and.u32 %p1, %l, 3, !%p0; selp.u32 %r0, 3, 5, !%p1;
         vote.sync.ballot.b32 %r1, !%p0, -1; lop3.or.b32 %r2|%p2, %r0, %r1, %l, 0x96, !%p1;
