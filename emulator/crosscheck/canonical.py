@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from emulator.isa.registry import lookup
 from emulator.parse import nodes, parse
@@ -74,7 +75,12 @@ def rewrite(block: nodes.Block, change: Rewrite) -> None:
 
 
 def statements(text: str) -> list[nodes.Statement]:
-    """The statements of a piece of a body."""
+    """The statements of a piece of a body; nobody may change them, since the same pieces are asked for often."""
+    return list(_statements(text))
+
+
+@lru_cache(maxsize=4096)
+def _statements(text: str) -> tuple[nodes.Statement, ...]:
     module = parse(f".version 9.0\n.target sm_90a\n.address_size 64\n.entry k()\n{{\n{text}\n}}\n", name="inserted")
     (body,) = bodies(module)
-    return body.statements
+    return tuple(body.statements)
