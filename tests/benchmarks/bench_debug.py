@@ -164,6 +164,11 @@ def travels(opened: Session) -> Figures:
         found["reverse-continue"].append(timed(lambda: run_line(opened, "reverse-continue")))
         assert opened.stop.reason == "breakpoint", opened.stop
         run_line(opened, f"delete {opened.numbers}")
+    run_line(opened, "seek 5000")
+    run_line(opened, "watch box[3]")  # of the first block, which has ended long before the end
+    run_line(opened, "seek end")
+    found["watched"] = [timed(lambda: run_line(opened, "reverse-continue"))]
+    assert opened.stop.reason == "watch", opened.stop
     return found
 
 
@@ -203,6 +208,7 @@ def table(figures: Figures) -> list[str]:
         (f"`seek` to anywhere in {millions:.1f} million instructions", "seek", "2 s"),
         ("the first `reverse-step` of a warp that ended 10 million instructions ago", "long ago", ""),
         ("`reverse-continue` to a breakpoint in the first, middle or last block", "reverse-continue", "2 s"),
+        ("`reverse-continue` to the last change of shared memory, 10 million instructions ago", "watched", "2 s"),
     ]
     lines = ["| what | median | worst | goal |", "|---|---|---|---|"]
     for text, key, goal in rows:
