@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,9 @@ LOG_BYTES = 1 << 16
 ALIGN = 256
 PAGE = 4096  # the emulator's first page stays free, here too
 PORTABLE_CLUSTER = 8
+VERSION = re.compile(r"^[ \t]*\.version\s+(\d+)\.(\d+)", re.MULTILINE)
+VERSIONS = tuple((8, minor) for minor in range(8, -1, -1))  # from 8.0 on there is sm_90a
+TOO_NEW = "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"
 
 
 def import_driver() -> Any:
@@ -71,6 +75,7 @@ class GpuBackend:
         self._modules: list[Any] = []
         self._failed = False
         self._prints = False  # whether a text that is loaded calls vprintf
+        self._version: tuple[int, int] | None = None  # the newest PTX that the driver takes, where a text was newer
         self.printed = ""
         self._open_context()
 
@@ -125,19 +130,35 @@ class GpuBackend:
     # --- the protocol ------------------------------------------------------------------------------
 
     def load(self, ptx: str, name: str) -> Any:
-        """Compile a text with the driver's compiler; DriverError with its log if it refuses."""
-        option = self.driver.CUjit_option
-        log = bytearray(LOG_BYTES)
-        options = [option.CU_JIT_ERROR_LOG_BUFFER, option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES]
-        error, module = self.driver.cuModuleLoadDataEx(ptx.encode() + b"\0", len(options), options, [log, LOG_BYTES])
+        """Compile a text with the driver's compiler; DriverError with its log if it refuses.
+
+        A driver that is older than the text's .version is asked for an older one, which it may do with as well.
+        """
+        error, module, text = self._compile(ptx)
+        while int(error) and self._name_of(error) == TOO_NEW:
+            older = next((version for version in VERSIONS if self._version is None or version < self._version), None)
+            if older is None:
+                break
+            self._version = older
+            error, module, text = self._compile(ptx)
         if int(error):
-            text = bytes(log).split(b"\0")[0].decode(errors="replace").strip()
             facts = (("driver's log", text or "empty"), ("error", self._name_of(error)))
             message = f"the driver refused {name}"
             raise DriverError(Diagnostic("PTX-G0602", "semantic", message, Source("", name), facts=facts))
         self._modules.append(module)
         self._prints |= "vprintf" in ptx
         return module
+
+    def _compile(self, ptx: str) -> tuple[Any, Any, str]:
+        """(error, module, the compiler's log) of a text, with the newest .version that this driver is known to take."""
+        stated = VERSION.search(ptx)
+        if self._version is not None and stated and (int(stated[1]), int(stated[2])) > self._version:
+            ptx = VERSION.sub(".version {}.{}".format(*self._version), ptx, count=1)
+        option = self.driver.CUjit_option
+        log = bytearray(LOG_BYTES)
+        options = [option.CU_JIT_ERROR_LOG_BUFFER, option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES]
+        error, module = self.driver.cuModuleLoadDataEx(ptx.encode() + b"\0", len(options), options, [log, LOG_BYTES])
+        return error, module, bytes(log).split(b"\0")[0].decode(errors="replace").strip()
 
     def symbol(self, code: Any, name: str) -> int:
         """The address of a module's variable."""

@@ -18,6 +18,7 @@ class CUresult(IntEnum):
     CUDA_SUCCESS = 0
     CUDA_ERROR_NO_DEVICE = 100
     CUDA_ERROR_INVALID_IMAGE = 200
+    CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222
     CUDA_ERROR_NOT_FOUND = 500
     CUDA_ERROR_ILLEGAL_ADDRESS = 700
 
@@ -145,6 +146,7 @@ class FakeDriver:
         self.base = 0
         self.calls: list[tuple[Any, ...]] = []
         self.pending = OK
+        self.newest: bytes | None = None  # .version that is compiled
 
     def cuInit(self, Flags: int) -> Any:
         return (self.init,)
@@ -255,6 +257,9 @@ class FakeDriver:
             text = b"ptxas fatal: this text is REFUSED\n"
             log[: len(text)] = text
             return CUresult.CUDA_ERROR_INVALID_IMAGE, None
+        if self.newest is not None and image.startswith(b".version") and image[9:12] > self.newest:
+            return CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, None
+        self.calls.append(("load", image))
         return OK, image
 
     def cuModuleUnload(self, hmod: Any) -> Any:

@@ -102,6 +102,20 @@ def test_texts_are_unloaded_and_memory_is_used_again() -> None:
     assert backend.allocate(64, "x") == DEVICE_BASE + 0x1000
 
 
+def test_a_driver_older_than_the_text_is_asked_for_an_older_version() -> None:
+    driver = FakeDriver()
+    driver.newest = b"8.5"
+    backend = GpuBackend(driver=driver)
+    for version in ("9.0", "8.8", "8.3"):
+        backend.load(f".version {version}\n.target sm_90a\n", "k.ptx")
+    loaded = [call[1] for call in driver.calls if call[0] == "load"]
+    assert loaded == [f".version {version}\n.target sm_90a\n\0".encode() for version in ("8.5", "8.5", "8.3")]
+    driver.newest = b"7.8"
+    with pytest.raises(DriverError, match=r"the driver refused k\.ptx") as refused:
+        backend.load(".version 9.0\n.target sm_90a\n", "k.ptx")
+    assert dict(refused.value.diagnostics[0].facts)["error"] == "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"
+
+
 @pytest.mark.parametrize(
     ("driver", "text"),
     [
