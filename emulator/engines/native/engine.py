@@ -1,8 +1,8 @@
 """The native engine: turns in machine code, single instructions by the reference engine.
 
 Where nothing asks for single turns, `run_ready` hands the whole queue to native code.  Whatever native code does not do
-itself (calls, faults, an instruction without a native form) it leaves to the reference engine for that one
-instruction, over the same bytes.
+itself (faults, calls of the runtime, an instruction without a native form) it leaves to the reference engine for that
+one instruction, over the same bytes.
 """
 
 from __future__ import annotations
