@@ -10,20 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+import numpy as np
+
 from emulator.debugger.errors import DebuggerError
 from emulator.debugger.focus import Focus, first_focus
 from emulator.debugger.motor import Halted, Places, Standing, standing_of
 from emulator.debugger.places import Place
+from emulator.debugger.recording import record
 from emulator.debugger.session import Session
 from emulator.debugger.stops import Stop
 from emulator.debugger.timeline import Reschedule
+from emulator.debugger.writers import program_of
 from emulator.engines.schedule import key_of, schedule_of
 from emulator.machine.warp import Warp, lanes_of
 from emulator.program import Program
 
 REACHED = Halted("time")
 WAKING = ("bar", "barrier", "exit", "ret", "trap")
-WINDOW = 64  # instructions that a search backwards looks through at a time, at first
+WINDOW = 2048  # instructions that a search backwards looks through at a time, at first
 
 
 def step(session: Session, count: int = 1) -> Stop:
@@ -302,18 +306,47 @@ def _reverse(session: Session, count: int, wanted: Callable[[], bool]) -> Stop:
         raise DebuggerError("nothing has run yet")
     session.mark()
     timeline, key = session.timeline, session.focus.key
-    upper, window = timeline.now, count
+    upper, window, stood = timeline.now, count, _place(session)
+    passes = session.settings.step_divergent_lanes and not timeline.deeds
     while times := timeline.times_before(upper, key, window):
-        matching = [when for when in times if _was(session, when) and wanted()]
-        if session.timeline.motor.interrupted:
-            return session.arrive("step", Halted("interrupted"))
-        if len(matching) >= count:
-            timeline.seek(matching[-count])
-            return session.arrive("step", REACHED)
-        count -= len(matching)
+        far = passes and window > count
+        for when, pc, executed in reversed(_passed(session, times) if far else [(when, 0, True) for when in times]):
+            if timeline.motor.interrupted:
+                return session.arrive("step", Halted("interrupted"))
+            if not executed and pc + 1 != stood:  # other lanes; one whose guard was false would stand behind it
+                continue
+            if _was(session, when):
+                stood = _place(session)
+                count -= wanted()
+            if not count:
+                return session.arrive("step", REACHED)
         upper, window = times[0], max(4 * window, WINDOW)
     timeline.seek(timeline.next_from(0, key) or 0)
     return session.arrive("history", REACHED, "the first instruction of this warp")
+
+
+def _place(session: Session) -> int:
+    """The pc at which the lane in focus stands; -1 where its warp is not there."""
+    return int(session.warp.pc[session.lane]) if session.warp is not None else -1
+
+
+def _passed(session: Session, times: list[int]) -> list[tuple[int, int, bool]]:
+    """(time, pc, whether the lane in focus executed) of the instructions of its warp at these times.
+
+    Left out are those of other lanes alone: without a guard that may have been false in this one.
+    """
+    assert session.focus is not None
+    key, lane = session.focus.key, session.focus.lane
+    instructions, _ = record(session, times[0], times[-1] + 1, memory=False)
+    mine = (instructions["grid"] == key[0]) & (instructions["cta"] == key[1]) & (instructions["warp"] == key[2])
+    found = instructions[mine]
+    executed = found["lanes"] >> np.uint32(lane) & 1 != 0
+    program = program_of(session, key)
+    if program is not None:
+        guarded = np.array([instruction.guard is not None for instruction in program.instructions])
+        kept = executed | guarded[found["pc"]]
+        found, executed = found[kept], executed[kept]
+    return list(zip(found["time"].tolist(), found["pc"].tolist(), executed.tolist(), strict=True))
 
 
 def _was(session: Session, when: int) -> bool:

@@ -9,6 +9,8 @@ import pytest
 from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.debugger import motion
 from emulator.debugger.commands import run_line
+from emulator.debugger.focus import Focus
+from emulator.debugger.motor import standing_of
 from emulator.debugger.session import Launched, Session
 from tests.debugger.test_timeline import state
 from tests.engines.random_kernels import random_kernel
@@ -82,6 +84,32 @@ def test_a_moment_is_the_same_however_it_is_reached(seed: int) -> None:
         motion.seek(reference, time)
         motion.seek(native, time)
         assert state(native) == state(reference), time
+
+
+def executions(session: Session, before: int, focus: Focus) -> list[int]:
+    """The times before one at which a lane stood among those that executed, found by going to each."""
+    found = []
+    for time in session.timeline.times_before(before, focus.key, before):
+        session.timeline.seek(time)
+        warp = session.timeline.warp(focus.key)
+        standing = standing_of(warp) if warp is not None else None
+        if standing is None or standing.group >> focus.lane & 1:
+            found.append(time)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(300, 308))
+def test_a_step_back_passes_over_what_other_lanes_executed(seed: int) -> None:
+    session, chance = session_of(seed, "native"), random.Random(seed)
+    motion.continue_(session)
+    before = chance.randrange(1, min(session.timeline.end, 1000) + 1)
+    focus = Focus((1, chance.randrange(2), chance.randrange(2)), chance.randrange(32))
+    expected = executions(session, before, focus)
+    for count in (1, 2, 5):
+        motion.seek(session, before)
+        session.focus = focus
+        stop = motion.reverse_step(session, count)
+        assert (stop.time if stop.reason != "history" else -1) == (expected[-count] if len(expected) >= count else -1)
 
 
 @pytest.mark.slow
