@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 NEVER = 1 << 62
 LONG = 1 << 40  # idle instructions a warp that no thread reaches
 SHORT = 1 << 18  # instructions that are too few for the work of dealing out
+TOGETHER = 8  # neighbouring CTAs at most that one thread gets: they mostly read the same lines of memory
 MOST_ALONE = 64  # stretches on one thread after short ones
 
 
@@ -178,7 +179,8 @@ class Jobs:
         """Give every thread a part of the CTAs, and of the queue."""
         table, entries = device.table, self.runner.ready.entries()
         owner_of = np.zeros(len(table.records), np.int64)
-        owner_of[places] = np.arange(len(places)) % len(shares)
+        together = max(1, min(TOGETHER, len(places) // (4 * len(shares))))
+        owner_of[places] = np.arange(len(places)) // together % len(shares)
         table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owner_of[places]]
         owners = owner_of[_numbers(table, entries)]
         for number, share in enumerate(shares):
@@ -186,11 +188,11 @@ class Jobs:
         self.runner.ready.set_addresses([])
 
     def _deal_blocks(self, grid: Grid, shares: list[Share]) -> None:
-        """Give every thread as many free blocks, if the launch has any or a thread none."""
+        """Give every thread as many free blocks, neighbours to one thread, if the launch has any or a thread none."""
         if grid.fields["free"][0] or not all(share.free for share in shares):
-            blocks = self._free_blocks(grid)
-            for number, share in enumerate(shares):
-                share.grid["free"] = _chain(blocks[number :: len(shares)])
+            blocks = np.array_split(sorted(self._free_blocks(grid)), len(shares))
+            for share, part in zip(shares, blocks, strict=True):
+                share.grid["free"] = _chain(part.tolist())
             grid.fields["free"] = 0
 
     def _free_blocks(self, grid: Grid) -> list[int]:
