@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 NEVER = 1 << 62
 LONG = 1 << 40  # idle instructions a warp that no thread reaches
 SHORT = 1 << 18  # instructions that are too few for the work of dealing out
-TOGETHER = 8  # neighbouring CTAs at most that one thread gets: they mostly read the same lines of memory
 MOST_ALONE = 64  # stretches on one thread after short ones
 
 
@@ -179,8 +178,7 @@ class Jobs:
         """Give every thread a part of the CTAs, and of the queue."""
         table, entries = device.table, self.runner.ready.entries()
         owner_of = np.zeros(len(table.records), np.int64)
-        together = max(1, min(TOGETHER, len(places) // (4 * len(shares))))
-        owner_of[places] = np.arange(len(places)) // together % len(shares)
+        owner_of[places] = np.arange(len(places)) % len(shares)
         table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owner_of[places]]
         owners = owner_of[_numbers(table, entries)]
         for number, share in enumerate(shares):
