@@ -102,7 +102,7 @@ class Share:
 
 
 class Jobs:
-    """The threads of an engine."""
+    """The threads of an engine; the first share is that of the thread that calls."""
 
     def __init__(self, engine: NativeEngine, count: int) -> None:
         self.runner: Runner = engine.runner
@@ -110,7 +110,7 @@ class Jobs:
         self.shares = [Share(engine, lock) for _ in range(count)]
         for share in self.shares:
             share.others = [other for other in self.shares if other is not share]
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="ptxemu")
+        self._threads = ThreadPoolExecutor(count - 1, thread_name_prefix="ptxemu")
         self._alone = 0  # stretches that one thread is to run
         self._penalty = 1
         self._launch: Grid | None = None
@@ -154,8 +154,11 @@ class Jobs:
         self._deal_blocks(grid, shares)
         self.runner.threaded = True
         start = time.perf_counter()
-        running = [self._threads.submit(share.work) for share in shares]
-        wait(running)
+        running = [self._threads.submit(share.work) for share in shares[1:]]
+        try:
+            shares[0].work()
+        finally:
+            wait(running)
         taken = time.perf_counter() - start
         self._add_up(grid, shares)
         self._take_back(device, grid, places)
