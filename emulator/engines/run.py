@@ -226,14 +226,12 @@ class Runner:
         A turn ends as schedule.py says, or when the warp waits, yields or ends: so it ends at the same instruction
         on every engine, and stepping does not change the schedule.
         """
-        begins = self._turn is None
-        if begins and not self._next_turn():
+        if self._turn is None and not self._next_turn():
             return False
         assert self._turn is not None
         warp, left, exact = self._turn
         most = self.limits.max_instructions
-        if begins or single or exact:  # an exact turn may have stopped just there
-            self.require_time()
+        self.require_time()
         start = self.time
         try:
             count = left if most is None else min(left, max(0, most - start))

@@ -376,9 +376,10 @@ def run_ready(run: Run) -> int:
         grid = GridBytes(record.grid)
         context = warp_context(grid, record.block, run.current % RECORD)
         given = run.left
+        part = 0
         if given > run.limit - run.time:
             given = run.limit - run.time
-        part = 0
+            part = 1
         if given > run.until - run.time:
             given = run.until - run.time
             part = 1

@@ -11,7 +11,6 @@ from emulator.engines.native.call_sites import CallSites
 from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, RESUME, HandlerKey, Shape, key_modifiers
 from emulator.engines.native.library import Library, Wanted
 from emulator.engines.native.recording import Recorded
-from emulator.isa.instructions.control_flow import brx_idx, ret
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine.memory import WINDOWS, Bytes
 from emulator.program import Instruction, Program
@@ -307,10 +306,10 @@ class NativeProgram:
         """The record of a branch's target, the address of what a call or return needs, or the constant found before."""
         if instruction.call is not None:
             return self.sites.site(instruction)
-        if instruction.variant.entry.meaning is ret:
+        if instruction.variant.entry.mnemonic == "ret":
             return 0 if instruction.function is self.program.entry else self.sites.routine(instruction.function)
         lists = [operand.place.pcs for operand in instruction.sources if isinstance(operand.place, Targets)]
-        if instruction.variant.entry.meaning is brx_idx:
+        if instruction.variant.entry.mnemonic == "brx":
             self._side.append(np.array([len(lists[0]), *lists[0]], np.int32))
             return int(self._side[-1].ctypes.data)
         return int(self.map[last]) if lists else last & (2**64 - 1)
