@@ -57,7 +57,6 @@ class HangWatch:
     def after_turn(self, warp: Warp) -> None:
         """A turn without progress has ended."""
         runner = self.runner
-        ready = max(1, len(runner.ready))
         if self.looking:
             forced = runner.limits.hang_after
             if forced is None:
@@ -70,11 +69,11 @@ class HangWatch:
             if forced is None and runner.time >= self._end:
                 self.look_at = 2 * runner.idle
                 self.looking = False
-        elif runner.idle > self.limit * ready and runner.idle > self.look_at:
-            self.begin()
+        else:
+            self.look_over()
 
     def look_over(self) -> None:
-        """After many turns at once: begin if so much time has gone by without progress."""
+        """After a turn, or many at once: begin if so much time has gone by without progress."""
         runner = self.runner
         if runner.idle > self.limit * max(1, len(runner.ready)) and runner.idle > self.look_at:
             self.begin()

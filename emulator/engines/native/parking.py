@@ -10,7 +10,6 @@ Not parked is who reads a clock, who does more than to compute, branch and acces
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from emulator.engines.reference.access import Access
 from emulator.engines.schedule import Pick
 from emulator.isa.special_registers import SPECIAL_REGISTERS
 from emulator.machine.grid import GridBytes
-from emulator.machine.layout import Record, aligned_zeros, dtype_of, i64, u64
+from emulator.machine.layout import Record, aligned_zeros, dtype_of, i64, u64, word_at
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES, Warp
 from emulator.observer import Events
 from emulator.program import Instruction
@@ -132,21 +131,12 @@ class Accesses:
 def can_repeat(instruction: Instruction) -> bool:
     """Whether all that an instruction reads and changes is its warp's bytes and the memory of which it tells."""
     entry = instruction.variant.entry
-    if any(isinstance(place, Special) and SPECIAL_REGISTERS[place.name].volatile for place in places_of(instruction)):
+    places = [operand.place for operand in instruction.sources]
+    if any(isinstance(place, Special) and SPECIAL_REGISTERS[place.name].volatile for place in places):
         return False
     if entry.suspends or entry.resume is not None:
         return False
     return entry.kind != "machine" or entry.mnemonic in REPEATABLE
-
-
-def places_of(instruction: Instruction) -> list[Any]:
-    """Where the operands of an instruction are."""
-    return [operand.place for operand in instruction.sources]
-
-
-def word_at(address: int) -> int:
-    """The eight bytes at a host address."""
-    return int(ctypes.c_uint64.from_address(address).value)
 
 
 class Parkings:
@@ -225,7 +215,7 @@ class Parkings:
         record, state, pairs = kept
         state[:] = warp.state[:size]
         for number, address in enumerate(sorted(words)):
-            pairs[number] = address, word_at(address)
+            pairs[number] = address, word_at(address).value
         record.view(dtype_of(Parking))[0] = (
             self._generation, executed, state.ctypes.data, size, pairs.ctypes.data, len(words),
         )  # fmt: skip

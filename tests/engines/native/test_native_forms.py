@@ -8,6 +8,7 @@ import pytest
 from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.engines.native.engine import NativeEngine
 from tests.engines.programs import run
+from tests.engines.test_calls import FIBONACCI
 
 LOCAL = """
 mov.u64 %rd1, depot;
@@ -145,20 +146,9 @@ def test_barriers_without_the_reference(name: str, monkeypatch: pytest.MonkeyPat
         assert list(run(BARRIERS[name], block=128, engine="native", schedule=schedule)) == list(expected)
 
 
-FUNCTIONS = """
-.func (.reg .u32 result) fib(.reg .u32 n)
-{
-    .reg .pred %p; .reg .u32 %a, %b, %m;
-    setp.lt.u32 %p, n, 2;
-    mov.u32 result, n;
-@%p ret;
-    sub.u32 %m, n, 1;
-    call (%a), fib, (%m);
-    sub.u32 %m, n, 2;
-    call (%b), fib, (%m);
-    add.u32 result, %a, %b;
-    ret;
-}
+FUNCTIONS = (
+    FIBONACCI
+    + """
 .func (.param .b32 sum, .param .b64 wide) both(.param .b32 a, .param .align 8 .b8 s[24])
 {
     .local .align 16 .b8 box[48];
@@ -181,6 +171,7 @@ FUNCTIONS = """
     .reg .u32 %a; ld.param.u32 %a, [a]; mul.lo.u32 %a, %a, %a; st.param.b32 [r], %a; ret;
 }
 """
+)
 CALLS = {
     "recursion": "and.b32 %r0, %l, 7; call (%r1), fib, (%r0); st.global.u32 [%mine], %r1;",
     "parameters in memory": """
