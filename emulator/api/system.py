@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from emulator.engines.interrupts import interruptions_later
 from emulator.engines.reference.engine import Step
 from emulator.engines.run import Limits, Runner
 from emulator.engines.schedule import schedule_of
@@ -207,7 +208,8 @@ class System:
         """Execute one warp instruction of whichever warp is next; None when nothing is left."""
         self.require_healthy()
         try:
-            return self.runner.step()
+            with interruptions_later(lambda: None):
+                return self.runner.step()
         except KernelFault as fault:
             self.fault = fault
             raise

@@ -14,6 +14,7 @@ from typing import Any
 from emulator.engines.events import EventStream
 from emulator.engines.faults import Faults
 from emulator.engines.hang_watch import HangWatch
+from emulator.engines.interrupts import interruptions_later
 from emulator.engines.launches import Launches
 from emulator.engines.meetings import Meetings
 from emulator.engines.ready import Ready
@@ -89,6 +90,7 @@ class Runner:
         self.meetings = Meetings(self)
         self.hangs = HangWatch(self)
         self.turns: list[Turn] | None = None
+        self.interrupted = False  # whether Ctrl-C waits for the end of an instruction
         self.kept = False  # whether somebody may come back to a snapshot
         self.faults = Faults(self)
         self.events = EventStream(self)
@@ -154,16 +156,27 @@ class Runner:
     def run(self, until: Callable[[], bool] | None = None, *, every_turn: bool = True) -> None:
         """Run until nothing is left, or a condition holds; KernelFault if a kernel does wrong.
 
-        The condition is looked at after every turn, or only when a launch ends and a few times a second.
+        The condition is looked at after every turn, or only when a launch ends and a few times a second.  Ctrl-C comes
+        between two instructions, so that a run can go on after it.
         """
-        freely = until is None or not every_turn
         if self.jobs > 1:
             self.one_thread_because()
-        while not (until is not None and until()):
-            if freely and self.engine.run_ready():
-                continue
-            if not self._run_turn(single=False):
-                return
+        while self._run_until_interrupted(until, freely=until is None or not every_turn):
+            pass
+
+    def _run_until_interrupted(self, until: Callable[[], bool] | None, *, freely: bool) -> bool:
+        """Run; whether Ctrl-C has ended that."""
+        self.interrupted = False
+        with interruptions_later(self._interrupt):
+            while not self.interrupted and not (until is not None and until()):
+                if freely and self.engine.run_ready():
+                    continue
+                if not self._run_turn(single=False):
+                    return False
+            return self.interrupted
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
 
     def step(self) -> Step | None:
         """Execute one warp instruction; None when nothing is left to run."""

@@ -15,17 +15,16 @@ only where it changes (the map of written pages): bytes that all threads wrote w
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emulator.engines.interrupts import interruptions_later
 from emulator.engines.native.context import new_run
 from emulator.engines.native.cta_life import EMPTY, NEEDS_BLOCK, PAUSED
 from emulator.engines.ready import Ready
@@ -129,7 +128,7 @@ class Jobs:
             self._collect(grid)
             return None
         before = runner.time
-        with _interruptions_later(self._stop):
+        with interruptions_later(self._stop):
             taken, aside = self._run(grid, run, before + instructions)
         if taken is None:
             return None
@@ -252,28 +251,6 @@ def _numbers(table: ResidentTable, entries: npt.NDArray[np.uint64]) -> npt.NDArr
     """The places of the CTAs whose warps are in a queue."""
     found: npt.NDArray[np.uint64] = (entries - np.uint64(table.start)) // np.uint64(RECORD)
     return found
-
-
-@contextlib.contextmanager
-def _interruptions_later(stop: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile Ctrl-C only calls `stop`; afterwards it does what it does otherwise."""
-    usual = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield
-        return
-    came: list[tuple[int, Any]] = []
-
-    def note(number: int, frame: Any) -> None:
-        came.append((number, frame))
-        stop()
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        for number, frame in came[:1]:
-            usual(number, frame)
 
 
 def _chain(blocks: Sequence[int]) -> int:

@@ -72,14 +72,17 @@ class ReferenceEngine:
         """A CTA has a block that is a copy of the template."""
 
     def run(self, warp: Warp, count: int, *, exact: bool, single: bool) -> bool:
-        """Execute a turn of `count` instructions, or one instruction of it; whether the turn is over."""
+        """Execute a turn of `count` instructions, or one instruction of it; whether the turn is over.
+
+        Ctrl-C ends it like single steps.
+        """
         executed = 0
         while warp.runnable:
             self.step(warp)
             executed += 1
             if self.ops.yielded or (executed >= count and (exact or self.ops.moved)):
                 return True
-            if single:
+            if single or self.runner.interrupted:
                 return not warp.runnable
         return True
 
