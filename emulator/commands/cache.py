@@ -60,6 +60,7 @@ def clear() -> None:
 def warm(targets: tuple[str, ...]) -> ExitCode:
     """Compile what the kernels of .ptx files and samples need, so that their first run does not wait for it.
 
+    That is a handler for each kind of instruction, and the loops as a whole, which a long run would compile later.
     Without a TARGET: of all samples. A kernel that cannot be executed is named and left out (exit code 5 if it is not
     executed yet, 3 if it is no right PTX).
     """
@@ -79,18 +80,24 @@ def warm(targets: tuple[str, ...]) -> ExitCode:
 
 
 def _warm(target: Target) -> Iterator[tuple[str, ExitCode]]:
-    """Compile the handlers of each kernel of a target as its first run would: a line a kernel, and what it comes to."""
+    """Compile the handlers and runs of each kernel of a target: a line a kernel, and what it comes to."""
     from emulator.engines.native.library import Library
     from emulator.engines.native.records import NativeProgram
+    from emulator.engines.native.runs import Heat, Policy
 
     for name in target.code.kernels:
         counts: list[int] = []
         try:
             program = target.code.get_kernel(name).program
             with cache.heard_by(counts.append):
-                NativeProgram(program, Library())
+                found = Library()
+                native = NativeProgram(program, found)
+                handlers = sum(counts)
+                Heat(native, found, Policy()).fuse()
         except PtxError as error:
             yield f"{target.name}  {name}  left out: {error.diagnostics[0].message}", exit_code(error)
         else:
-            compiled = f"{sum(counts):,} handlers compiled" if sum(counts) else "all there"
+            compiled = (
+                f"{handlers:,} handlers and {sum(counts) - handlers:,} runs compiled" if any(counts) else "all there"
+            )
             yield f"{target.name}  {name}  {compiled}", ExitCode.OK

@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ import numpy as np  # noqa: E402
 
 from emulator import LaunchConfig, ObjectCode, System, launch  # noqa: E402
 from emulator.engines.native.compiler import host_features  # noqa: E402
+from emulator.engines.native.engine import NativeEngine  # noqa: E402
 from emulator.engines.native.library import library  # noqa: E402
+from emulator.engines.native.runs import NEVER, Policy  # noqa: E402
 from emulator.machine.warp import HEADER_BYTES  # noqa: E402
 from tests.benchmarks.bound import compile_bound  # noqa: E402
 from tests.benchmarks.five_kernels import WORKLOADS, Launch, Port, Workload  # noqa: E402
@@ -62,17 +65,40 @@ def interleaved(runs: list[Callable[[], None]], rounds: int) -> list[float]:
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
+def settle(mine: Launch, system: System) -> None:
+    """Launch until the kernel's runs are in place."""
+    engine = system.runner.engine
+    assert isinstance(engine, NativeEngine)
+    mine.run()
+    while not engine.is_settled():
+        mine.run()
+
+
+@contextmanager
+def handlers_alone() -> Iterator[None]:
+    """Without runs of hot code (native/runs.py)."""
+    usual = NativeEngine.policy
+    NativeEngine.policy = Policy(look_after=NEVER)
+    try:
+        yield
+    finally:
+        NativeEngine.policy = usual
+
+
 def kernel_figures(workload: Workload, rounds: int) -> Figures:
     """One kernel: its time, that of C, what a warp takes; AssertionError if a result is wrong."""
     system = System(engine="native")
     mine = Launch(workload, system)
     bound = compile_bound()
     ports = [Port(workload, bound, name) for name in workload.bounds] if bound else []
-    mine.run()
+    settle(mine, system)
+    with handlers_alone():
+        plain = Launch(workload, System(engine="native"))
+        plain.run()
     before = system.runner.time
     mine.run()
     instructions = system.runner.time - before
-    seconds, *theirs = interleaved([mine.run, *(port.run for port in ports)], rounds)
+    seconds, alone, *theirs = interleaved([mine.run, plain.run, *(port.run for port in ports)], rounds)
     results = mine.results()
     assert workload.check(results), f"{workload.name}: wrong results"
     if ports and workload.exact:
@@ -82,6 +108,7 @@ def kernel_figures(workload: Workload, rounds: int) -> Figures:
         assert same, f"{workload.name}: other bits than {workload.bounds[0]}"
     program = mine.kernel.code.program(workload.name, system.contract, system.registers)
     found: Figures = {"seconds": seconds, "warp_instructions": instructions, "ns": seconds / instructions * 1e9}
+    found["handlers"] = alone
     found["c"] = {name: {"seconds": t, "ratio": seconds / t} for name, t in zip(workload.bounds, theirs, strict=False)}
     found["warp_bytes"] = HEADER_BYTES + program.row_bytes + program.constant_bytes
     return found
@@ -171,7 +198,9 @@ def counter_ratio(name: str) -> float:
     from emulator.observers.counters import Counters
 
     workload = next(w for w in WORKLOADS if w.name == name)
-    plain = Launch(workload, System(engine="native"))
+    with handlers_alone():
+        plain = Launch(workload, System(engine="native"))
+        plain.run()
     counted = Launch(workload, System(engine="native", registers="compact", observers=[Counters()]))
     mine, theirs = interleaved([plain.run, counted.run], 3)
     return theirs / mine
@@ -211,7 +240,9 @@ def feature_times(features: str, rounds: int) -> Figures:
         engine.library = lambda _=None: library(features)  # type: ignore[assignment]
         found = {}
         for workload in WORKLOADS:
-            mine = Launch(workload, System(engine="native"))
+            system = System(engine="native")
+            mine = Launch(workload, system)
+            settle(mine, system)
             found[workload.name] = interleaved([mine.run], rounds)[0]
             assert workload.check(mine.results()), f"{workload.name}: wrong results"
         return found
@@ -226,7 +257,10 @@ def thread_figures(bound: Any, rounds: int) -> Figures:
         if workload.name not in THREADED:
             continue
         port = Port(workload, bound, workload.bounds[0])
-        mine = [Launch(workload, System(engine="native", jobs=jobs)) for jobs in (1, 2)]
+        systems = [System(engine="native", jobs=jobs) for jobs in (1, 2)]
+        mine = [Launch(workload, system) for system in systems]
+        for launched, system in zip(mine, systems, strict=True):
+            settle(launched, system)
         walls: list[list[float]] = [[], [], [], []]
         for _ in range(rounds + 1):
             for number, run in enumerate((mine[0].run, mine[1].run, port.run, port.run)):
@@ -269,6 +303,7 @@ def _kernel_row(name: str, figures: Figures) -> str:
               for port, c in figures["c"].items()]  # fmt: skip
     size = f"{figures['warp_bytes'] / 1024:.1f} KB"
     return (f"| {name} | {figures['seconds'] * 1e3:.2f} ms | {figures['ns']:.2f} ns | {', '.join(ratios)} | "
+            f"{figures['handlers'] / figures['seconds']:.2f} x | "
             f"{figures['reference']:,.0f} x | {size} |")  # fmt: skip
 
 
@@ -279,8 +314,10 @@ def _thread_row(name: str, two: Figures) -> str:
 
 def table(found: Figures) -> str:
     """The figures as Markdown."""
-    rows = ["| kernel | CPU time | a warp instruction | against C | the reference engine takes | a warp |",
-            "|---|---|---|---|---|---|"]  # fmt: skip
+    rows = [
+        "| kernel | CPU time | a warp instruction | against C | gain by runs | the reference engine takes | a warp |",
+        "|---|---|---|---|---|---|---|",
+    ]
     rows += [_kernel_row(name, figures) for name, figures in found["kernels"].items()]
     long, start = found["long"], found["start"]
     rows += ["", "| measure | result | goal |", "|---|---|---|"]

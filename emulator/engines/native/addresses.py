@@ -13,12 +13,17 @@ from typing import NoReturn
 from emulator.engines.native.context import global_offset, offset_of
 from emulator.engines.native.patterns import Place
 from emulator.engines.native.text import NoNativeForm, splat, vector
+from emulator.engines.native.windows import Window
 from emulator.isa.ops import PRED, Ops, Value
 from emulator.machine import memory as m
 from emulator.ptx_types import WARP_SIZE, ScalarType
 
 I64, PTR, I1 = vector("i64"), vector("ptr"), vector("i1")
 LANES = "<" + ", ".join(f"i64 {n}" for n in range(WARP_SIZE)) + ">"
+CONSTANT_FIELDS = (
+    "shared", "shared_size", "shared_origin", "local", "stack_bytes", "params", "param_size", "globals",
+)  # fmt: skip
+CONSTANT_GLOBALS = ("memory", "dirty")
 SIMPLE_FIELDS = {
     "shared": ("shared", "shared_size", "shared_origin"),
     "local": ("local", "stack_bytes", None),
@@ -34,6 +39,8 @@ class AddressOps(Ops):
     rooms: list[str]  # lines before all others: memory of the function's own
     in_frame = False  # whether the address counts from the lane's frame
     place: Place | None = None  # where the instruction's address comes from
+    held: dict[str, str] | None = None  # in a run (fused.py) what it has read of records that do not change meanwhile
+    window: Window | None = None  # and where the lanes' addresses in shared memory are
     fast = False  # whether accesses try patterns first, and miss them in the slow version
     whole = False  # whether all lanes execute
     avx512 = False  # whether the CPU has AVX-512: masks, permutations of two registers
@@ -65,6 +72,10 @@ class AddressOps(Ops):
         """A call of an intrinsic."""
 
     @abstractmethod
+    def halves(self, element: str, data: str) -> tuple[str, str]:
+        """The lower and the upper 16 lanes."""
+
+    @abstractmethod
     def from_table(self, low: str, high: str, indices: Sequence[str]) -> str:
         """Entries of a table of 32 words."""
 
@@ -75,11 +86,15 @@ class AddressOps(Ops):
 
     def field(self, name: str, kind: str = "i64") -> str:
         """A field of the context."""
+        if self.held is not None and name in CONSTANT_FIELDS:
+            return self.held.setdefault(f"{kind} {name}", f"%held.{name}.{kind}")
         at = self.emit(f"getelementptr i8, ptr %ctx, i64 {offset_of(name)}")
         return self.emit(f"load {kind}, ptr {at}")
 
     def global_field(self, name: str, kind: str = "i64") -> str:
         """A field of the run's globals."""
+        if self.held is not None and name in CONSTANT_GLOBALS:
+            return self.held.setdefault(f"{kind} {name}", f"%held.{name}.{kind}")
         base = self.field("globals", "ptr")
         at = self.emit(f"getelementptr i8, ptr {base}, i64 {global_offset(name)}")
         return self.emit(f"load {kind}, ptr {at}")

@@ -19,6 +19,7 @@ from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER, 
 from emulator.engines.native.library import library
 from emulator.engines.native.parking import PARK, Parkings
 from emulator.engines.native.records import NativeProgram
+from emulator.engines.native.runs import Heat, Policy
 from emulator.engines.native.templates import complete_block, complete_template
 from emulator.engines.reference.engine import ReferenceEngine
 from emulator.engines.schedule import Pick, RoundRobin
@@ -44,11 +45,13 @@ class NativeEngine(ReferenceEngine):
     """Executes turns natively where nothing asks for single instructions."""
 
     name = "native"
+    policy = Policy()
 
     def __init__(self, runner: Runner, features: str | None = None) -> None:
         super().__init__(runner)
         self.library = self._library = library(features)
         self._programs: dict[int, NativeProgram] = {}
+        self._heats: dict[NativeProgram, Heat] = {}
         self._run = new_run()
         self._run["ring"] = runner.ready.fields.ctypes.data
         self._run["events"] = runner.events.rings.address
@@ -75,10 +78,19 @@ class NativeEngine(ReferenceEngine):
         if found is None:
             found = NativeProgram(program, self._library)
             self._programs[id(program)] = found
+            self._heats[found] = Heat(found, self._library, self.policy)
             if self._recorded is not Events.NONE:
                 found.handlers.want(self._recorded)
             program.constant_bytes = found.row_bytes - program.row_bytes
         return found
+
+    def native_programs(self) -> list[NativeProgram]:
+        """Those that have been launched."""
+        return list(self._programs.values())
+
+    def is_settled(self) -> bool:
+        """Whether the runs of all programs have been made (runs.py), so that they will not become faster."""
+        return all(heat.is_settled for heat in self._heats.values())
 
     def prepare_program(self, program: Program) -> None:
         """Before the first CTA of a launch: its warps need room for the constants."""
@@ -175,6 +187,17 @@ class NativeEngine(ReferenceEngine):
             or type(runner.schedule) is not RoundRobin
         ):
             return False
+        programs = [grid.program for device in runner.devices for grid in device.grids]
+        before = runner.time
+        done = self._run_stretch()
+        for program in programs:
+            self._heats[self.program(program)].add((runner.time - before) // len(programs))
+        return done
+
+    def _run_stretch(self) -> bool:
+        """Turns of the queue, until Python is needed; False if nothing was done."""
+        runner, schedule = self.runner, self.runner.schedule
+        assert isinstance(schedule, RoundRobin)
         self._record_what_is_wanted()
         self._refresh_allocations()
         if runner.jobs > 1 and self._until == NEVER and self._run_on_threads():
@@ -186,7 +209,7 @@ class NativeEngine(ReferenceEngine):
             limit=most,
             hang_after=runner.hangs.limit,
             look_at=runner.hangs.look_at,
-            quantum=runner.schedule.quantum,
+            quantum=schedule.quantum,
             pause=min(pause, self._pause, self._until),
             until=self._until,
             current=0,

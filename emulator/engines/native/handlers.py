@@ -339,7 +339,7 @@ class HandlerText:
             value = ops.cast(base + short, U64)
         else:
             value = ops.view(base, U64) + Value(ops, U64, ops.spread("i64", addend))
-        ops.place = Place(value, row, width, addend)
+        ops.place = Place(value, row, width, addend, base)
         return value
 
     def _pack(self, parts: list[Value], width: int) -> Value:

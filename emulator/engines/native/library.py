@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from emulator.engines.native import cache
 from emulator.engines.native.compiler import LoadedCode, binding, compile_object, target_name
+from emulator.engines.native.fused import RunKey, Variants, is_short
 from emulator.engines.native.handlers import HandlerKey, HandlerText
-from emulator.engines.native.modules import module_text
+from emulator.engines.native.modules import module_text, run_module_text
 from emulator.engines.native.runtime import FUNCTIONS, runtime_text
 from emulator.engines.native.text import NoNativeForm
 from emulator.isa.registry import Variant
 
 Wanted = dict[tuple[HandlerKey, str], Variant]
+WantedRuns = dict[RunKey, Variants]
 Maker = Callable[[], tuple[list[str], str]]
 
 
@@ -37,6 +39,8 @@ class Library:
         self.run_ready = ctypes.CFUNCTYPE(word, address)(self.runtime["run_ready_of"])
         self.place_all = ctypes.CFUNCTYPE(None, address, address)(self.runtime["place_all_of"])
         self._handlers: dict[tuple[HandlerKey, str], int] = {}
+        self._runs: dict[RunKey, int] = {}
+        self._short: dict[tuple[HandlerKey, str], bool] = {}
 
     def compile(self, wanted: Wanted) -> None:
         """Have all these handlers; an instruction without a native form gets the way out to the reference."""
@@ -47,6 +51,37 @@ class Library:
         addresses = self._load(key, len(missing), lambda: _texts(missing, self.features))
         for pair, address in zip(missing, addresses, strict=True):
             self._handlers[pair] = address or self.runtime["leave"]
+
+    def can_be_part(self, key: HandlerKey, mode: str, variant: Variant) -> bool:
+        """Whether a run can have the code of an instruction."""
+        if not self.is_native(key, mode):
+            return False
+        if (key, mode) not in self._short:
+            self._short[key, mode] = is_short(variant, key, mode)
+        return self._short[key, mode]
+
+    def has_runs(self, wanted: WantedRuns) -> bool:
+        """Whether these runs need not be compiled."""
+        missing = self._missing_runs(wanted)
+        return not missing or cache.load(self._key_of_runs(missing)) is not None
+
+    def compile_runs(self, wanted: WantedRuns) -> None:
+        """Have all these runs."""
+        missing = self._missing_runs(wanted)
+        if missing:
+            key = self._key_of_runs(missing)
+            addresses = self._load(key, len(missing), lambda: run_module_text(list(missing.items()), self.features))
+            self._runs.update(zip(missing, addresses, strict=True))
+
+    def _missing_runs(self, wanted: WantedRuns) -> WantedRuns:
+        return {run: variants for run, variants in wanted.items() if run not in self._runs}
+
+    def _key_of_runs(self, runs: WantedRuns) -> str:
+        return cache.key_of(["runs", self._target, *map(repr, runs)])
+
+    def run_address(self, key: RunKey) -> int:
+        """Where a compiled run begins; 0 for one that cannot be compiled."""
+        return self._runs[key]
 
     def _load(self, key: str, count: int, make: Maker) -> list[int]:
         """The addresses of a batch of so many functions, 0 for a handler that has no native form."""

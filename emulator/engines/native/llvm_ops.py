@@ -44,14 +44,14 @@ class LaneText(ControlOps):
         self.rooms: list[str] = []
         self.declarations: set[str] = set()
         self.tables: set[str] = set()
-        self._count = 0
+        self.count = 0  # of names so far
 
     # --- text ------------------------------------------------------------------------------------
 
     def emit(self, text: str) -> str:
         """Append `%name = text`; the name."""
-        self._count += 1
-        name = f"%v{self._count}"
+        self.count += 1
+        name = f"%v{self.count}"
         self.lines.append(f"  {name} = {text}")
         return name
 
@@ -61,13 +61,13 @@ class LaneText(ControlOps):
 
     def emit_later(self) -> str:
         """A name whose line is appended by hand."""
-        self._count += 1
-        return f"%v{self._count}"
+        self.count += 1
+        return f"%v{self.count}"
 
     def label(self) -> str:
         """A new label's name."""
-        self._count += 1
-        return f"l{self._count}"
+        self.count += 1
+        return f"l{self.count}"
 
     def intrinsic(self, name: str, result: str, arguments: Sequence[tuple[str, str]]) -> str:
         """A call of an LLVM intrinsic, declared once."""

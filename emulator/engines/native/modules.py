@@ -6,8 +6,9 @@ import functools
 from collections.abc import Sequence
 
 from emulator.engines.native.compiler import host_features
+from emulator.engines.native.fused import RunKey, RunText, Variants
 from emulator.engines.native.handlers import HandlerKey, HandlerText
-from emulator.engines.native.text import lane_type
+from emulator.engines.native.text import NoNativeForm, lane_type
 from emulator.isa.registry import Variant
 from emulator.isa.tables import table
 
@@ -20,6 +21,7 @@ declare i32 @exit_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @ret_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @call_some(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @give_up(ptr noalias, ptr noalias, ptr noalias, i32)
+declare i32 @original(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @go_apart(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i1 @lookup(ptr, ptr, i64)
 """
@@ -30,8 +32,10 @@ def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]], featu
 
     features: of the CPU it is for, None for the host's.
     """
-    wide = "+avx512f" in (host_features() if features is None else features).split(",")
-    bodies, declarations, tables = [], set(), set()
+    wide = _is_wide(features)
+    bodies: list[str] = []
+    declarations: set[str] = set()
+    tables: set[str] = set()
     named: dict[tuple[HandlerKey, str], str] = {}
     pending = [(name, variant, key, mode, "") for name, variant, key, mode in functions]
 
@@ -47,6 +51,34 @@ def module_text(functions: Sequence[tuple[str, Variant, HandlerKey, str]], featu
         bodies.append(text.build(name, linkage))
         declarations |= text.ops.declarations
         tables |= text.ops.tables
+    return _joined(bodies, declarations, tables)
+
+
+def run_module_text(runs: Sequence[tuple[RunKey, Variants]], features: str | None = None) -> tuple[list[str], str]:
+    """(function names, "" for a run that cannot be compiled; the text of one LLVM module with the others)."""
+    names: list[str] = []
+    bodies: list[str] = []
+    declarations: set[str] = set()
+    tables: set[str] = set()
+    for number, (key, variants) in enumerate(runs):
+        text = RunText(key, variants, wide=_is_wide(features))
+        try:
+            bodies.append(text.build(f"r{number}"))
+        except NoNativeForm:
+            names.append("")
+            continue
+        names.append(f"r{number}")
+        declarations |= text.declarations
+        tables |= text.tables
+    return names, _joined(bodies, declarations, tables)
+
+
+def _is_wide(features: str | None) -> bool:
+    """Whether the CPU has AVX-512."""
+    return "+avx512f" in (host_features() if features is None else features).split(",")
+
+
+def _joined(bodies: list[str], declarations: set[str], tables: set[str]) -> str:
     constants = [_table_text(name) for name in sorted(tables)]
     return "\n".join([RUNTIME, *constants, *sorted(declarations), *bodies, "attributes #0 = { nounwind }\n"])
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emulator.engines.native.context import AHEAD, AHEAD_ENTRIES, offset_of
-from emulator.engines.native.text import lane_type, splat
+from emulator.engines.native.text import lane_type
+from emulator.engines.native.windows import HALF, WindowLoad
 from emulator.isa.ops import Value
 from emulator.machine import memory as m
 from emulator.ptx_types import WARP_SIZE, ScalarType
@@ -21,19 +22,18 @@ from emulator.ptx_types import WARP_SIZE, ScalarType
 if TYPE_CHECKING:
     from emulator.engines.native.machine_ops import MachineOps
 
-HALF = WARP_SIZE // 2
-WINDOW = 128  # bytes of shared memory that two vector registers hold
 SPACES = ("global", "const", "shared", "generic")
 
 
 @dataclass
 class Place:
-    """Where an address comes from: the row of its register (None for a constant) and what is added to it."""
+    """Where an address comes from: the row of its register (None for a constant), what is added, and what is there."""
 
     value: Value
     row: str | None
     width: int
     addend: str
+    base: Value | None = None
 
 
 @dataclass
@@ -59,21 +59,24 @@ class Pattern:
         self.element = lane_type(kind)
         self.word = f"i{place.width}"
         self.full = ops.whole
-        self._first = self._last = "0"
+        self.base = place.base.data if ops.held is not None and place.base is not None else None
+        self.first = self._last = "0"
         if not self.full:
             lanes = self._lanes = ops.lane_mask
-            self._first = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", lanes), ("i1", "true")])
+            self.first = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", lanes), ("i1", "true")])
             above = ops.intrinsic("llvm.ctlz.i32", "i32", [("i32", lanes), ("i1", "true")])
             self._last = ops.emit(f"xor i32 {above}, 31")
 
     # --- addresses -----------------------------------------------------------------------------------
 
-    def _raw(self, lane: str) -> str:
+    def raw(self, lane: str) -> str:
         """A lane's register."""
+        if self.base is not None and lane.isdigit():
+            return self.ops.emit(f"extractelement <32 x {self.word}> {self.base}, i32 {lane}")
         at = self.ops.emit(f"getelementptr {self.word}, ptr {self.place.row}, i32 {lane}")
         return self.ops.emit(f"load {self.word}, ptr {at}")
 
-    def _address(self, raw: str) -> str:
+    def address(self, raw: str) -> str:
         """The address that a register's value makes, i64."""
         ops, addend = self.ops, self.place.addend
         if self.place.width == 64:
@@ -81,12 +84,14 @@ class Pattern:
         total = ops.emit(f"add i32 {raw}, {ops.emit(f'trunc i64 {addend} to i32')}")
         return ops.emit(f"zext i32 {total} to i64")
 
-    def _part(self, half: int) -> str:
+    def part(self, half: int) -> str:
         """The registers of half a warp."""
+        if self.base is not None:
+            return self.ops.halves(self.word, self.base)[half]
         at = self.ops.emit(f"getelementptr {self.word}, ptr {self.place.row}, i32 {HALF * half}")
         return self.ops.emit(f"load <{HALF} x {self.word}>, ptr {at}, align 32")
 
-    def _spread(self, count: int, element: str, scalar: str) -> str:
+    def spread(self, count: int, element: str, scalar: str) -> str:
         kind = f"<{count} x {element}>"
         first = self.ops.emit(f"insertelement {kind} poison, {element} {scalar}, i32 0")
         return self.ops.emit(f"shufflevector {kind} {first}, {kind} poison, <{count} x i32> zeroinitializer")
@@ -96,10 +101,10 @@ class Pattern:
         ops, kind = self.ops, f"<{HALF} x {self.word}>"
         apart = []
         for half in range(2):
-            start = self._spread(HALF, self.word, firsts[half])
+            start = self.spread(HALF, self.word, firsts[half])
             steps = ", ".join(f"{self.word} {(n if self.full else n + HALF * half) * stride}" for n in range(HALF))
             expected = ops.emit(f"add {kind} {start}, <{steps}>") if stride else start
-            apart.append(ops.emit(f"xor {kind} {self._part(half)}, {expected}"))
+            apart.append(ops.emit(f"xor {kind} {self.part(half)}, {expected}"))
         if self.full:
             both = ops.emit(f"or {kind} {apart[0]}, {apart[1]}")
             where = ops.emit(f"icmp ne {kind} {both}, zeroinitializer")
@@ -117,7 +122,7 @@ class Pattern:
         if not stride:
             return raw
         ops = self.ops
-        behind = ops.emit(f"mul i32 {self._first}, {stride}")
+        behind = ops.emit(f"mul i32 {self.first}, {stride}")
         if self.place.width == 64:
             behind = ops.emit(f"zext i32 {behind} to i64")
         return ops.emit(f"sub {self.word} {raw}, {behind}")
@@ -128,15 +133,15 @@ class Pattern:
         """The bytes of both halves (of all executing lanes in a partial group), or a jump to `miss`."""
         ops = self.ops
         if self.full:
-            raws = [self._raw("0"), self._raw(str(HALF))]
+            raws = [self.raw("0"), self.raw(str(HALF))]
             off = self._off_pattern(stride, raws)
-            found = [self._range(self._address(raw), str(stride * (HALF - 1) + self.size), write) for raw in raws]
+            found = [self._range(self.address(raw), str(stride * (HALF - 1) + self.size), write) for raw in raws]
         else:
-            raw = self._raw(self._first)
+            raw = self.raw(self.first)
             off = self._off_pattern(stride, [self._start(raw, stride)] * 2)
-            lanes = ops.emit(f"sub i32 {self._last}, {self._first}")
+            lanes = ops.emit(f"sub i32 {self._last}, {self.first}")
             length = ops.emit(f"add i32 {ops.emit(f'mul i32 {lanes}, {stride}')}, {self.size}")
-            found = [self._range(self._address(raw), ops.emit(f"zext i32 {length} to i64"), write)]
+            found = [self._range(self.address(raw), ops.emit(f"zext i32 {length} to i64"), write)]
         for one in found:
             off = ops.emit(f"or i1 {off}, {one.bad}")
         after = ops.label()
@@ -165,7 +170,7 @@ class Pattern:
         offset = ops.emit(f"sub i64 {low}, {ops.field('shared_origin')}")
         if window:
             offset = ops.emit(f"sub i64 {offset}, {window}")
-        bad = self._outside(offset, ops.field("shared_size"), length)
+        bad = self.outside(offset, ops.field("shared_size"), length)
         return ops.emit(f"add i64 {offset}, {ops.field('shared')}"), bad
 
     def _in_device(self, low: str, length: str, write: bool) -> tuple[str, str]:
@@ -174,13 +179,13 @@ class Pattern:
         base = ops.emit(f"load i64, ptr {entry}")
         end = ops.emit(f"load i64, ptr {ops.emit(f'getelementptr i8, ptr {entry}, i64 8')}")
         offset = ops.emit(f"sub i64 {low}, {base}")
-        bad = self._outside(offset, ops.emit(f"sub i64 {end}, {base}"), length)
+        bad = self.outside(offset, ops.emit(f"sub i64 {end}, {base}"), length)
         if write:
             flag = ops.emit(f"load i64, ptr {ops.emit(f'getelementptr i8, ptr {entry}, i64 16')}")
             bad = ops.emit(f"or i1 {bad}, {ops.emit(f'icmp ne i64 {flag}, 0')}")
         return ops.emit(f"add i64 {low}, {ops.global_field('memory')}"), bad
 
-    def _outside(self, offset: str, size: str, length: str) -> str:
+    def outside(self, offset: str, size: str, length: str) -> str:
         """Whether [offset, offset + length) is not inside of [0, size)."""
         ops = self.ops
         room = ops.emit(f"sub i64 {size}, {length}")
@@ -191,7 +196,7 @@ class Pattern:
         """A pointer to a range's first byte; in a partial group to where lane 0's would be."""
         ops, host = self.ops, where.host
         if not self.full and stride:
-            behind = ops.emit(f"zext i32 {ops.emit(f'mul i32 {self._first}, {stride}')} to i64")
+            behind = ops.emit(f"zext i32 {ops.emit(f'mul i32 {self.first}, {stride}')} to i64")
             host = ops.emit(f"sub i64 {host}, {behind}")
         return ops.emit(f"inttoptr i64 {host} to ptr")
 
@@ -204,7 +209,7 @@ class Pattern:
             return self._load_constant()
         ops.misses = True
         if self.space == "shared" and self.size == 4 and self.kind.width == 32 and ops.avx512:
-            return [self._load_window()]
+            return [WindowLoad(self).load()]
         one_address, done = ops.label(), ops.label()
         ranges = self.ranges(self.size, write=False, miss=one_address)
         if self.space == "global" and self.full:
@@ -242,7 +247,7 @@ class Pattern:
         ops = self.ops
         low = self.place.addend
         if self.space == "param":
-            bad = self._outside(low, ops.field("param_size"), str(self.size))
+            bad = self.outside(low, ops.field("param_size"), str(self.size))
             host = ops.emit(f"add i64 {low}, {ops.field('params')}")
             odd = ops.emit(f"icmp ne i64 {ops.emit(f'and i64 {low}, {self.size - 1}')}, 0")
             where = Range(low, str(self.size), host, ops.emit(f"or i1 {bad}, {odd}"))
@@ -258,7 +263,7 @@ class Pattern:
         ops, found = self.ops, []
         for number in range(self.count):
             at = ops.emit(f"getelementptr {self.element}, ptr {pointer}, i32 {number}")
-            found.append(self._spread(lanes, self.element, ops.emit(f"load {self.element}, ptr {at}")))
+            found.append(self.spread(lanes, self.element, ops.emit(f"load {self.element}, ptr {at}")))
         return found
 
     def _load_spread(self, ranges: list[Range]) -> list[str]:
@@ -296,49 +301,6 @@ class Pattern:
             picks = ", ".join(f"i32 {n}" for n in range(number, total, self.count))
             found.append(ops.emit(f"shufflevector {kind} {data}, {kind} poison, <{lanes} x i32> <{picks}>"))
         return found
-
-    def _load_window(self) -> Value:
-        """32 bits of shared memory, all within a window of 128 bytes: two loads and a permutation of two registers."""
-        ops, word = self.ops, self.word
-        raw = self._raw(self._first)
-        low = ops.emit(f"and i64 {self._address(raw)}, {-WINDOW}")
-        offset = ops.emit(f"sub i64 {low}, {ops.field('shared_origin')}")
-        end = ops.emit(f"add i64 {offset}, {WINDOW - 1}")  # the offset is a multiple of the window: this cannot wrap
-        outside = ops.emit(f"icmp uge i64 {end}, {ops.field('shared_size')}")
-        back = ops.emit(f"sub i64 {self.place.addend}, {low}")
-        if word == "i32":
-            back = ops.emit(f"trunc i64 {back} to i32")
-        kind = f"<{HALF} x {word}>"
-        moved = [ops.emit(f"add {kind} {self._part(half)}, {self._spread(HALF, word, back)}") for half in range(2)]
-        bad = ops.emit(f"or i1 {outside}, {self._beyond(kind, moved)}")
-        after = ops.label()
-        ops.lines += [f"  br i1 {bad}, label %miss, label %{after}", f"{after}:"]
-        start = ops.emit(f"getelementptr i8, ptr {ops.field('shared', 'ptr')}, i64 {offset}")
-        behind = ops.emit(f"getelementptr i8, ptr {start}, i64 {WINDOW // 2}")
-        tables = [ops.emit(f"load <16 x i32>, ptr {at}, align 1") for at in (start, behind)]
-        indices = []
-        for data in moved:
-            narrow = data if word == "i32" else ops.emit(f"trunc {kind} {data} to <16 x i32>")
-            indices.append(ops.emit(f"lshr <16 x i32> {narrow}, {splat('i32', 2)}"))
-        both = ops.from_table(tables[0], tables[1], indices)
-        if self.element != "i32":
-            both = ops.emit(f"bitcast <32 x i32> {both} to <32 x {self.element}>")
-        return Value(ops, self.kind, both)
-
-    def _beyond(self, kind: str, moved: list[str]) -> str:
-        """Whether an executing lane is outside of the window or not at a multiple of four."""
-        ops, outside = self.ops, splat(self.word, ~(WINDOW - 4))
-        if self.full:
-            both = ops.emit(f"or {kind} {moved[0]}, {moved[1]}")
-            where = ops.emit(f"icmp ne {kind} {ops.emit(f'and {kind} {both}, {outside}')}, zeroinitializer")
-            return ops.emit(f"icmp ne i16 {ops.emit(f'bitcast <{HALF} x i1> {where} to i16')}, 0")
-        every = ", ".join(f"i32 {n}" for n in range(WARP_SIZE))
-        parts = []
-        for data in moved:
-            parts.append(ops.emit(f"icmp ne {kind} {ops.emit(f'and {kind} {data}, {outside}')}, zeroinitializer"))
-        both = ops.emit(f"shufflevector <16 x i1> {parts[0]}, <16 x i1> {parts[1]}, <32 x i32> <{every}>")
-        seen = ops.emit(f"and <32 x i1> {both}, {ops.lanes.data}")
-        return ops.emit(f"icmp ne i32 {ops.emit(f'bitcast <32 x i1> {seen} to i32')}, 0")
 
     # --- stores --------------------------------------------------------------------------------------
 

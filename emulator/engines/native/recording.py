@@ -8,6 +8,7 @@ original handlers lie in a second array of records, `Context.originals` bytes be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from emulator.engines.native.handlers import HandlerKey
     from emulator.engines.native.library import Library, Wanted
     from emulator.engines.native.records import NativeProgram
+    from emulator.engines.native.runs import FusedRun
     from emulator.program import Instruction as ProgramInstruction
 
 Handlers = npt.NDArray[np.uint64]  # a row an instruction: for whole warps, for some lanes
@@ -104,17 +106,39 @@ class Recorded:
         self._originals[:] = self._plain
         self._chosen = self._plain
         self._planted: dict[int, int] = {}
+        self._wants = Events.NONE
+        self.covered: dict[int, FusedRun] = {}  # the run of each pc that is in one
+
+    def install(self, runs: Iterable[FusedRun]) -> None:
+        """Have runs executed as a whole, as long as nobody wants to see or stop at their instructions."""
+        self.covered = {pc: run for run in runs for pc in run.straight.pcs}
+        self._put(set(self.covered.values()))
+
+    def _put(self, runs: set[FusedRun]) -> None:
+        """Point the first record of runs to their code, or back to the instruction's."""
+        for run in runs:
+            place = run.straight.place
+            if self._wants is Events.NONE and self._planted.keys().isdisjoint(run.straight.pcs):
+                self._handlers[place] = run.handlers
+            else:
+                self._handlers[place] = self._chosen[place]
+        for pc, handler in self._planted.items():
+            self._handlers[self._native.places[pc]] = handler
 
     def plant(self, pc: int, handler: int) -> None:
         """Have another handler at a pc until `clear`."""
         self._planted[pc] = handler
         self._handlers[self._native.places[pc]] = handler
+        if pc in self.covered:
+            self._put({self.covered[pc]})
 
     def clear(self, pc: int) -> None:
         """Have the instruction's handlers at a pc again."""
         del self._planted[pc]
         place = self._native.places[pc]
         self._handlers[place] = self._chosen[place]
+        if pc in self.covered:
+            self._put({self.covered[pc]})
 
     def want(self, wants: Events) -> None:
         """Point the records to the handlers that record what is wanted."""
@@ -132,8 +156,8 @@ class Recorded:
                 chosen[place] = np.where(originals[place] == leave, chosen[place], noting)
         self._originals[:] = originals
         self._handlers[:] = self._chosen = chosen
-        for pc, handler in self._planted.items():
-            self._handlers[native.places[pc]] = handler
+        self._wants = wants
+        self._put(set(self.covered.values()))
 
     def accesses(self, mode: str) -> dict[int, int]:
         """The recording or watching handler of each instruction that accesses memory, by its pc."""

@@ -144,6 +144,12 @@ class NativeProgram:
             self._keys[known] = key
         return key, offsets, last[0]
 
+    def operands_of(self, instruction: Instruction) -> tuple[HandlerKey, list[int]]:
+        """What decides an instruction's handlers, and the offsets of its rows; it has a native form."""
+        found = self._bind(instruction)
+        assert found is not None
+        return found[0], found[1]
+
     def key_of(self, instruction: Instruction) -> HandlerKey | None:
         """What decides an instruction's handlers; None if it has no native form."""
         found = self._bind(instruction)

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator import LaunchConfig, ObjectCode, System, launch
+from emulator.engines.native.engine import NativeEngine
+from emulator.engines.native.runs import Policy
 from emulator.errors import KernelFault
 from emulator.machine import blocks
 from emulator.machine import memory as m
@@ -362,9 +364,10 @@ def wrong_with(seed: int, canaries: Canaries) -> list[str]:
     ]
 
 
-def main(first: int, count: int) -> None:
-    """Run programs, a line before each and one after those that go wrong."""
+def main(first: int, count: int, *, in_runs: bool) -> None:
+    """Run programs, a line before each and one after those that go wrong.  in_runs: with all code in runs."""
     faulthandler.enable()
+    NativeEngine.policy = Policy(everything=in_runs)
     guard_pages.install()
     canaries = Canaries()
     canaries.install()
@@ -379,4 +382,4 @@ def main(first: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), in_runs="runs" in sys.argv)

@@ -51,6 +51,14 @@ def test_more_hostile_programs(first: int, checkout: Path) -> None:
     _check(first, PROGRAMS_A_POOL, checkout)
 
 
+@pytest.mark.parametrize(
+    "first", [0, pytest.param(40, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.slow)]
+)
+def test_hostile_programs_in_runs(first: int, checkout: Path) -> None:
+    found = failures([*COMMAND, str(first), "10" if first == 0 else "60", "runs"], checkout)
+    assert not found, "\n".join(found[:20])
+
+
 # --- that harm would be seen -----------------------------------------------------------------------
 
 
