@@ -111,9 +111,9 @@ class Pool:
         self.addresses: list[int] = []
         self._chunks: list[Bytes] = []
 
-    def grow(self) -> list[int]:
-        """More blocks; their addresses."""
-        count = max(1, CHUNK // self.layout.size)
+    def grow(self, most: int) -> list[int]:
+        """More blocks, no more than so many; their addresses."""
+        count = max(1, min(most, CHUNK // self.layout.size))
         chunk = aligned_zeros(count * self.layout.size)
         self._chunks.append(chunk)
         start = chunk.ctypes.data

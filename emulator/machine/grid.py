@@ -159,8 +159,8 @@ class Grid:
         self.free_blocks_but(set())
 
     def grow(self) -> None:
-        """More free blocks."""
-        for address in self.pool.grow():
+        """More free blocks, as far as there are CTAs for them."""
+        for address in self.pool.grow(self.cta_count):
             self.give_back(address)
 
     def free_blocks_but(self, used: set[int]) -> None:

@@ -469,3 +469,18 @@ def test_a_grid_of_many_ctas_runs_in_the_memory_of_the_resident_ones(quick: bool
         system.run_until(watch)
         assert most == 128
         assert list(out.numpy()) == [ctas * 7]
+
+
+def test_small_launches_take_blocks_for_their_ctas_only() -> None:
+    code = kernel("add.u32 %r0, %i, 1; st.global.u32 [%mine], %r0;")
+    with System() as system:
+        device = system.device(0)
+        out = device.zeros(96, np.uint32)
+        grids = [
+            launch(device.create_stream(), LaunchConfig(count, block=32), code, out)
+            for count in (1, 1, 3)
+            for _ in "ab"
+        ]
+        system.sync()
+        assert list(out.numpy()) == list(range(1, 97))
+        assert [len(grid.pool.addresses) for grid in grids] == [1, 1, 1, 1, 3, 3]

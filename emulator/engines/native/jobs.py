@@ -88,7 +88,7 @@ class Share:
             while (status := self.library.run_ready(self.run.ctypes.data)) == NEEDS_BLOCK:
                 self.run["current"] = 0
                 with self.lock:
-                    blocks = whole.pool.grow()
+                    blocks = whole.pool.grow(whole.cta_count)
                 self.grid["free"] = _chain(blocks)
             assert status in (PAUSED, EMPTY), status
         finally:
