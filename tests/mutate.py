@@ -53,7 +53,6 @@ EQUIVALENT = {
     "integer_arithmetic.min_: extreme(ops, i, ops.minimum, a, b) -> extreme(ops, i, ops.minimum, b, a)": "Symmetric.",
     "integer_arithmetic.by_halves: zip(unpack(ops, a, half), unpack(ops, b, half), strict=True) -> "
     "zip(unpack(ops, b, half), unpack(ops, a, half), strict=True)": "For sums, minima and maxima.",
-    "multimem.multimem_ld_reduce: strict=True -> strict=False": "Both lists have one length.",
     "stack.alloca: i.align or 0 -> i.align or 1": "The least alignment, 8, is more than both.",
     "video_simd.vavrg: total >= 0 -> total >= 1": "0 + 1 >> 1 is 0.",
     "warp_ops.redux: (16, 8, 4, 2, 1) -> (16, 8, 5, 2, 1)": "These steps, too, join every lane with every other once.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emulator.isa.registry import entries
-from tests.coverage_table import PAGE, ROOT, Row, is_native, judged, page, sets_of
+from tests.coverage_table import PAGE, ROOT, Row, is_native, judged, left_over, page, sets_of
 from tests.forms import Record
 from tests.isa.verified_by import FORMS_RUN, OTHERS, VERIFIED_BY, Oracle, judging_tests, oracle_of
 from tests.operand_sets import by_family, count_apart, recorded
@@ -38,8 +38,8 @@ def test_no_row_is_left_over() -> None:
 def test_what_is_not_taken_has_no_judge() -> None:
     oracle = Oracle("a table", "tests/t.py")
     assert judged(Row("add", 3, 3, 2, 2, 1, {oracle: 5})) == "[a table](../tests/t.py)"
-    assert judged(Row("add", 3, 3, 0, 0, None, {oracle: 5})) == ""
-    assert [sets_of(Row("add", 3, 3, taken, 0, None, {oracle: 5})) for taken in (0, 1)] == ["", 5]
+    assert judged(Row("add", 3, 3, 0, 0, 0, {oracle: 5})) == ""
+    assert [sets_of(Row("add", 3, 3, taken, 0, 0, {oracle: 5})) for taken in (0, 1)] == ["", 5]
 
 
 # Sets of instructions that have fewer: their operands choose no result, but a place, an end, or memory; or an object's
@@ -81,6 +81,12 @@ def test_the_native_engine_has_code_for_a_form_or_not() -> None:
             "params": "",
         }  # fmt: skip
 
-    assert is_native(form("add.u32 %r1, %r1, 1;"), "add")
-    assert not is_native(form("multimem.ld_reduce.add.u32 %r1, [%rd1];"), "multimem")
-    assert not is_native(form("add.u32 %r1, %r1, 1;"), "sub")
+    assert is_native(form("add.u32 %r1, %r1, 1;"))
+    assert is_native(form("multimem.ld_reduce.add.u32 %r1, [%rd1];"))
+    assert not is_native(form("mov.b64 %rd1, {%clock, %clock_hi};"))
+
+
+def test_a_form_without_native_code_needs_a_reason() -> None:
+    row = Row("add", 3, 3, 3, 3, 2, {}, ["add.u32 %r1, %r1, 1;"])
+    with pytest.raises(AssertionError, match="add"):
+        list(left_over({"scalar-int": [row]}))

@@ -320,7 +320,16 @@ class Ops(ABC):
 
     @abstractmethod
     def replicas(self, address: Value, size: int) -> Iterator[Value]:
-        """Where a multimem address leads, device by device; meanwhile `lanes` are those that have such a device."""
+        """Where a multimem address leads, device by device; meanwhile `lanes` are those that have such a device.
+
+        For the body of a `for` loop that carries nothing from one device to the next.
+        """
+
+    @abstractmethod
+    def reduce_replicas(
+        self, address: Value, size: int, load: Callable[[Value], list[Value]], combine: Callable[[Value, Value], Value]
+    ) -> list[Value]:
+        """What `load` finds where a multimem address leads, device by device: each value combined with those before."""
 
     @abstractmethod
     def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:

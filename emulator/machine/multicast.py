@@ -47,6 +47,7 @@ class Multicasts:
 
     def __init__(self) -> None:
         self._objects: list[Multicast] = []
+        self.epoch = 0  # counts changes
 
     def create(self, size: int, name: str, devices: tuple[int, ...]) -> Multicast:
         """Addresses of `size` bytes at the first free place, for some devices, on which no memory is bound yet."""
@@ -61,6 +62,7 @@ class Multicasts:
 
     def _put(self, new: Multicast) -> Multicast:
         """Add an object, or replace the one of its address."""
+        self.epoch += 1
         self._objects = sorted([*(one for one in self._objects if one.base != new.base), new], key=lambda one: one.base)
         return new
 
@@ -72,6 +74,7 @@ class Multicasts:
 
     def free(self, base: int) -> None:
         """Give the addresses back; the memory stays."""
+        self.epoch += 1
         self._objects = [one for one in self._objects if one.base != base]
 
     def at(self, address: int) -> Multicast | None:
@@ -85,4 +88,5 @@ class Multicasts:
 
     def restore(self, objects: list[Multicast]) -> None:
         """Bring back the objects of a snapshot."""
+        self.epoch += 1
         self._objects = objects

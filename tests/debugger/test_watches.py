@@ -3,15 +3,17 @@
 import random
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
+from emulator import LaunchConfig, ObjectCode, System, launch
 from emulator.debugger import motion
 from emulator.debugger.catches import executed_lanes
 from emulator.debugger.causes import trace
 from emulator.debugger.commands import run_line
 from emulator.debugger.focus import Focus
 from emulator.debugger.motor import Standing
-from emulator.debugger.session import Session
+from emulator.debugger.session import Launched, Session
 from emulator.debugger.targets import RegisterTarget, copied, target_of
 from emulator.debugger.writers import written_by
 from emulator.engines.schedule import key_of
@@ -100,3 +102,49 @@ def test_why_names_the_last_writer_and_changes_nothing(busy: Busy, schedule: str
         latest = [time for time in writes if time < session.runner.time]
         assert (write.time if write is not None else None) == (latest[-1] if latest else None)
         assert before == (session.runner.time, session.require_warp().state.tobytes(), session.cta.shared.tobytes())
+
+
+SEVERAL_PLACES = """
+.visible .entry several(.param .u64 all)
+{
+    .shared .align 16 .b32 area[64]; .shared .align 8 .b64 bar;
+    .reg .b64 %all, %at; .reg .b32 %t, %i; .reg .b128 %q; .reg .pred %first, %more;
+    ld.param.u64 %all, [all]; mov.u32 %t, %tid.x; mov.u32 %i, 0; setp.eq.u32 %first, %t, 0;
+@%first mbarrier.init.shared.b64 [bar], 1;
+    bar.sync 0;
+    mov.u64 %at, area; mad.wide.u32 %at, %t, 4, %at;
+ROUND:
+    st.async.shared::cta.mbarrier::complete_tx::bytes.u32 [%at], %i, [bar];
+    multimem.red.add.u32 [%all+4], %i;
+    red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.add.u32 [area+12], 1, [bar];
+    atom.shared.exch.b128 %q, [area], %q;
+    multimem.st.u32 [%all], %i;
+    add.u32 %i, %i, 1; setp.lt.u32 %more, %i, 4;
+@%more bra ROUND;
+    ret;
+}
+"""
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("text", ["second[0]", "second[1]", "area[3]"])
+def test_a_watch_sees_each_of_several_places(schedule: str, text: str) -> None:
+    """Memory of the second device behind a multimem address, what asynchronous stores and 16 bytes reach."""
+
+    def opened() -> Session:
+        def start(output: Callable[[str], object]) -> Launched:
+            system = System(2, output=output, registers="virtual", schedule=schedule)
+            multicast = system.multicast(2, np.uint32)
+            multicast.bind(system.device(1).zeros(2, np.uint32, name="second"))
+            kernel = ObjectCode.from_ptx(f".version 8.6\n.target sm_90a\n.address_size 64\n{SEVERAL_PLACES}".encode())
+            launch(system.device(0).default_stream, LaunchConfig(1, block=64), kernel.get_kernel("several"), multicast)
+            return Launched(system, "k.ptx", lambda: (True, []))
+
+        return Session(start)
+
+    expected, session = changes(opened(), text), opened()
+    run_line(session, f"watch {text}")
+    found = []
+    while motion.continue_(session).reason == "watch":
+        found.append(session.runner.time)
+    assert found == expected and len(found) > 2

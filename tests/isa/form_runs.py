@@ -53,6 +53,14 @@ def program_of(record: Record) -> Program:
     return link(parse(_source(record, ""), record["id"]), "k")
 
 
+def programs_of(record: Record) -> list[Program]:
+    """All programs of a form: that of an instruction, or the kernels of a module."""
+    if record["kind"] == "insn":
+        return [program_of(record)]
+    code = ObjectCode.from_ptx(forms.source(record).encode(), name=record["id"])
+    return [code.program(name) for name in code.kernels]
+
+
 def _source(record: Record, settings: str) -> str:
     """The form's module with ground to point to; a function is called by a kernel."""
     parameters = ", ".join(filter(None, (record["params"], PARAMETER)))

@@ -19,6 +19,7 @@ from emulator.engines.reference.engine import ReferenceEngine
 from emulator.errors import KernelFault
 from emulator.observer import Events, Observer
 from tests.engines.native.outcomes import Run, code_of
+from tests.engines.native.random_instructions import Forms
 from tests.engines.native.random_programs import program
 from tests.engines.programs import kernel, start
 
@@ -62,10 +63,10 @@ class Log(Observer):
             yield f"{len(self.batches)} batches or {len(other.batches)}"
 
 
-def differences(seed: int) -> list[str]:
+def differences(seed: int, forms: Forms | None = None) -> list[str]:
     """In what the events of a program differ between the engines."""
     choice = random.Random(f"events {seed}")
-    chosen, wants, schedule = program(seed), choice.choice(WANTS), choice.choice(SCHEDULES)
+    chosen, wants, schedule = program(seed, forms), choice.choice(WANTS), choice.choice(SCHEDULES)
     room, turn_by_turn = choice.choice([None, None, (1, 1), (5, 2), (100, 40)]), choice.random() < 0.3
     later = int(2 ** choice.uniform(2, 9)) if choice.random() < 0.3 else 0
     code, logs = code_of(chosen), []

@@ -10,17 +10,17 @@ END, READ_ONLY = 8, 16  # fields of an entry behind its base
 
 
 @native
-def allocation_of(run: Run, address: int) -> int:
-    """The entry of the last allocation that begins at an address or below it; 0 if there is none."""
+def entry_of(table: int, count: int, address: int) -> int:
+    """The last of so many entries, sorted by their first fields, that begins at an address or below it; 0 for none."""
     low = 0
-    high = run.count
+    high = count
     while low < high:
         middle = low + high >> 1
-        if load64(run.table + ENTRY * middle) <= address:
+        if load64(table + ENTRY * middle) <= address:
             low = middle + 1
         else:
             high = middle
-    return run.table + ENTRY * (low - 1) if low > 0 else 0
+    return table + ENTRY * (low - 1) if low > 0 else 0
 
 
 @native
@@ -29,7 +29,7 @@ def each_inside(ctx: Context, addresses: int, lanes: int, size: int, write: int)
     run = Run(ctx.globals)
     while lanes != 0:
         address = load64(addresses + 8 * lowest(lanes))
-        entry = allocation_of(run, address)
+        entry = entry_of(run.table, run.count, address)
         if entry == 0 or address & size - 1 != 0:
             return 0
         if address > load64(entry + END) - size or (write != 0 and load64(entry + READ_ONLY) != 0):

@@ -1,7 +1,8 @@
 """Atomic operations as LLVM text: a loop over the executing lanes, the lowest first.
 
 Where other threads may change the bytes, the new value is exchanged for the old one if that is still there, else the
-lane tries again; with one thread it is stored, which costs less.
+lane tries again; with one thread it is stored, which costs less.  Of 16 bytes nobody is sure to have such an exchange:
+with several threads they are left to the reference engine (machine_ops.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emulator.engines.native.context import offset_of
-from emulator.engines.native.text import NoNativeForm, lane_type, vector
+from emulator.engines.native.text import lane_type, vector
 from emulator.isa.ops import PRED, Value
 from emulator.isa.reductions import combine
 from emulator.ptx_types import ScalarType, bits_type
@@ -39,8 +40,6 @@ def atomic_text(
     operands: those of each element.  in_global: which lanes' pointers are to global memory, where f32 additions flush
     subnormal numbers.  contended: an i1, whether other threads may change the bytes.
     """
-    if kind.width > 64:
-        raise NoNativeForm(f"atomic on {kind}")
     if len(operands) > 1 or not is_scalar(operation, kind):
         return _by_meaning(ops, pointers, operation, kind, operands, in_global, contended)
     element = f"i{kind.width}"
@@ -54,13 +53,13 @@ def atomic_text(
         flush = ops.emit(f"trunc i8 {pick(ops, flushes, 'i8', lane)} to i1")
         with _attempt(ops, at, kind, contended) as attempt:
             attempt.new = _combine(ops, operation, kind, attempt.old, given, flush)
-        _put(ops, out, element, lane, attempt.old)
+        put(ops, out, element, lane, attempt.old)
     return [_taken(ops, out, kind)]
 
 
 def is_scalar(operation: str, kind: ScalarType) -> bool:
     """Whether `_combine` does it for one lane: faster than the meaning over a vector of which one lane counts."""
-    return kind.width in (32, 64) and (kind.kind in "usb" or (kind.kind == "f" and operation == "add"))
+    return kind.width >= 32 and (kind.kind in "usb" or (kind.kind == "f" and operation == "add"))
 
 
 def _by_meaning(
@@ -84,7 +83,7 @@ def _by_meaning(
                 old = ops.view(Value(ops, bits, ops.spread(element, attempt.old)), kind)
                 new = ops.view(combine(ops, operation, kind, old, given, flushes), bits)
                 attempt.new = ops.emit(f"extractelement {vector(element)} {new.data}, i32 {lane}")
-            _put(ops, out, element, lane, attempt.old)
+            put(ops, out, element, lane, attempt.old)
     return [_taken(ops, out, kind) for out in outs]
 
 
@@ -116,6 +115,12 @@ class _Attempt:
 def _attempt(ops: MachineOps, at: str, kind: ScalarType, contended: str) -> Iterator[_Attempt]:
     """Replace the bits at a place by those made of them, again where another thread was faster."""
     element = f"i{kind.width}"
+    if kind.width > 64:
+        alone = _Attempt(ops.emit(f"load {element}, ptr {at}, align 1"))
+        yield alone
+        ops.lines.append(f"  store {element} {alone.new}, ptr {at}, align 1")
+        count_change(ops, element, alone.old, alone.new)
+        return
     attempt, exchange, put, made = (ops.label() for _ in range(4))
     ops.lines += [f"  br label %{attempt}", f"{attempt}:"]
     found = _Attempt(ops.emit(f"load atomic {element}, ptr {at} monotonic, align {kind.bytes}"))
@@ -129,7 +134,8 @@ def _attempt(ops: MachineOps, at: str, kind: ScalarType, contended: str) -> Iter
     count_change(ops, element, found.old, found.new)
 
 
-def _put(ops: MachineOps, out: str, element: str, lane: str, old: str) -> None:
+def put(ops: MachineOps, out: str, element: str, lane: str, old: str) -> None:
+    """What a lane has found."""
     slot = ops.emit(f"getelementptr {element}, ptr {out}, i32 {lane}")
     ops.lines.append(f"  store {element} {old}, ptr {slot}")
 
@@ -146,8 +152,9 @@ def _bits(ops: MachineOps, value: Value, element: str) -> str:
 
 
 def spill(ops: MachineOps, kind: str, data: str) -> str:
-    """A vector in memory, to be read lane by lane."""
-    place = ops.emit(f"alloca {kind}, align 64")
+    """A vector in memory of the function's own, to be read lane by lane."""
+    place = ops.emit_later()
+    ops.rooms.append(f"  {place} = alloca {kind}, align 64")
     ops.lines.append(f"  store {kind} {data}, ptr {place}, align 64")
     return place
 

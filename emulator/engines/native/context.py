@@ -91,6 +91,8 @@ class Run(Record):
     until: i64  # a turn that goes on beyond this time is interrupted at its next control transfer
     log: u64  # where the next turn is written: its time, the launch and the CTA, the warp; 0 for nowhere
     log_end: u64
+    multicasts: u64  # entries of multicast objects by address (multimem.py), and
+    multicast_count: i64  # how many there are
     aside: u64  # while several threads run CTAs: the warps of this one that wait for Python (jobs.py); else 0
 
 

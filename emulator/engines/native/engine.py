@@ -17,6 +17,7 @@ from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BL
 from emulator.engines.native.jobs import Jobs
 from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER, YIELDED
 from emulator.engines.native.library import library
+from emulator.engines.native.multimem import MulticastTable
 from emulator.engines.native.parking import PARK, Parkings
 from emulator.engines.native.records import NativeProgram
 from emulator.engines.native.runs import Heat, Policy
@@ -60,7 +61,8 @@ class NativeEngine(ReferenceEngine):
         self._words = self._run.view(np.int64)
         self._place = {name: number for number, name in enumerate(GLOBALS.names or ())}
         self._table = np.zeros(0, ALLOCATION)
-        self._epoch = -1
+        self._multicasts = MulticastTable(runner.memory)
+        self._epochs = (-1, -1)
         self._stretch = FIRST_STRETCH
         self._pause = self._until = NEVER  # of a run to a time
         self.parkings = Parkings(self)
@@ -309,19 +311,23 @@ class NativeEngine(ReferenceEngine):
             self.parkings.park(runner.warp_at(entry), self._get("left"))
 
     def _refresh_allocations(self) -> None:
-        """The allocation table of native code, after allocations have changed."""
+        """The tables of native code, after allocations or multicast objects have changed."""
         memory = self.runner.memory
-        if memory.epoch == self._epoch:
+        epochs = memory.epoch, memory.multicasts.epoch
+        if epochs == self._epochs:
             return
-        self._epoch = memory.epoch
+        self._epochs = epochs
         self.parkings.forget()
         entries = [(a.base, a.end, a.read_only, 0) for a in memory.allocations()]
         self._table = np.array(entries, ALLOCATION)
+        self._multicasts = MulticastTable(memory)
         self._set(
             memory=memory.bytes.ctypes.data - m.DEVICE_BASE,
             dirty=memory.dirty.ctypes.data - (m.DEVICE_BASE >> m.PAGE_SHIFT),
             table=self._table.ctypes.data,
             count=len(entries),
+            multicasts=self._multicasts.entries.ctypes.data,
+            multicast_count=len(self._multicasts.entries),
             memory_bytes=len(memory.bytes),
             stride=memory.stride,
         )

@@ -7,8 +7,9 @@ if any check fails it leaves to the reference engine, which finds the lane's own
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from emulator.engines.native import multimem
 from emulator.engines.native.addresses import I1, I64, PTR, AddressOps
 from emulator.engines.native.atomics import atomic_text
 from emulator.engines.native.context import HEADER, offset_of
@@ -76,12 +77,12 @@ class MachineOps(AddressOps):
             return
         pointers = self._pointers(space, address, kind.bytes * len(values), write=True, own=True)
         note_access(self, "w", space, address, kind.bytes * len(values))
-        seen = self.lanes if space != "generic" else self.lanes & (address >> 32 != m.LOCAL_WINDOW >> 32)
-        for number, data in enumerate(values):
-            at = self._element(pointers, number * kind.bytes)
-            if space not in ("local", "param") and not self.in_frame:
-                self._note_change(kind, at, data, seen)
-            self._scatter(kind, at, data)
+        seen: Value | None = self.lanes
+        if space in ("local", "param") or self.in_frame:
+            seen = None
+        elif space == "generic":
+            seen = self.lanes & (address >> 32 != m.LOCAL_WINDOW >> 32)
+        self._write(pointers, kind, values, seen)
         if space in ("global", "generic"):
             self._mark_dirty(space, address.data)
 
@@ -125,6 +126,8 @@ class MachineOps(AddressOps):
         sem: str = "relaxed", scope: str = "gpu",
     ) -> Value:  # fmt: skip
         """Read, modify, write, the lowest lane first."""
+        if space != "shared":
+            self._require_one_access(kind, sem)
         return self._atomic(space, operation, kind, address, [operands])[0]
 
     def atomic_vector(
@@ -147,6 +150,17 @@ class MachineOps(AddressOps):
             self._mark_dirty(space, address.data)
         return old
 
+    def replicas(self, address: Value, size: int) -> Iterator[Value]:
+        """Where a multimem address leads, device by device: text that is a loop."""
+        for _, where in multimem.each_device(self, address, size):
+            yield where
+
+    def reduce_replicas(
+        self, address: Value, size: int, load: Callable[[Value], list[Value]], combine: Callable[[Value, Value], Value]
+    ) -> list[Value]:
+        """What the devices hold, combined."""
+        return multimem.reduced(self, address, size, load, combine)
+
     def mbarrier(self, space: str, address: Value, change: ObjectChange) -> Value:
         """Change the lanes' mbarrier objects."""
         return update_text(self, self._objects(space, address, "a"), change)
@@ -156,6 +170,32 @@ class MachineOps(AddressOps):
         word = self._gather(U64, self._objects(space, address, "r"))
         self.go_on_unless(self.any_lane(((check(word) != 0) & self.lanes).data))
         return word
+
+    def update_async(
+        self, space: str, operation: str, kind: ScalarType, address: Value, values: Sequence[Value], mbar: Value,
+        change: ObjectChange,
+    ) -> None:  # fmt: skip
+        """The change of an object, then a store or reduction: both are checked before either is done."""
+        where, object_ = (self._bare_shared(space, each) for each in (address, mbar))
+        size, what = kind.bytes * len(values), "a" if operation else "w"
+        pointers = self._pointers("shared", where, size, write=True)
+        if self.watching:
+            note_access(self, what, "shared", where, size)
+        update_text(self, self._objects("shared", object_, "a"), change)
+        if self.recording:
+            note_access(self, what, "shared", where, size)
+        if operation:
+            atomic_text(self, pointers, operation, kind, [values], self._on_device("shared", ""), "false")
+        else:
+            self._write(pointers, kind, values, self.lanes)
+
+    def _bare_shared(self, space: str, address: Value) -> Value:
+        """A shared address; a generic one may be without its window, in another window it leaves."""
+        if space != "generic":
+            return address
+        window = address & -m.WINDOW_BYTES
+        self.go_on_unless(self.any_lane(((window != m.SHARED_WINDOW) & (window != 0) & self.lanes).data))
+        return address & m.WINDOW_BYTES - 1
 
     def _objects(self, space: str, address: Value, kind: str) -> str:
         """Host addresses of mbarrier objects; a generic address outside of the shared window fails its check."""
@@ -189,9 +229,14 @@ class MachineOps(AddressOps):
         values = [self._gather(kind, self._element(given, at)) for at in range(0, size, kind.bytes)]
         self.lanes = executing
         note_access(self, "w", "shared", destination, size)
+        self._write(to, kind, values, executing)
+
+    def _write(self, pointers: str, kind: ScalarType, values: Sequence[Value], seen: Value | None) -> None:
+        """Consecutive elements at the executing lanes' pointers; seen: the lanes, if any, whose bytes others see."""
         for number, value in enumerate(values):
-            at = self._element(to, number * kind.bytes)
-            self._note_change(kind, at, value, executing)
+            at = self._element(pointers, number * kind.bytes)
+            if seen is not None:
+                self._note_change(kind, at, value, seen)
             self._scatter(kind, at, value)
 
     def _scatter(self, kind: ScalarType, pointers: str, value: Value) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.engines.native.atomics import count_change, pick, spill
+from emulator.engines.native.atomics import count_change, each_lane, pick, put, spill
 from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.text import vector
 from emulator.isa.ops import U64, ObjectChange, Value
@@ -24,32 +24,31 @@ def update_text(ops: MachineOps, pointers: str, change: ObjectChange) -> Value:
     """Change the objects at the pointers of the executing lanes; the words before, 0 in lanes off."""
     places, out = spill(ops, vector("ptr"), pointers), spill(ops, WORDS, "zeroinitializer")
     lanes = ops.emit(f"bitcast {vector('i1')} {ops.lanes.data} to i32")
-    start, loop, body, good, done, undo = (ops.label() for _ in range(6))
-    rest, after = ops.emit_later(), ops.emit_later()
-    ops.lines += [f"  br label %{start}", f"{start}:", f"  br label %{loop}", f"{loop}:"]
-    ops.lines.append(f"  {rest} = phi i32 [ {lanes}, %{start} ], [ {after}, %{good} ]")
-    more = ops.emit(f"icmp ne i32 {rest}, 0")
-    ops.lines += [f"  br i1 {more}, label %{body}, label %{done}", f"{body}:"]
-    lane = ops.intrinsic("llvm.cttz.i32", "i32", [("i32", rest), ("i1", "true")])
-    at = pick(ops, places, "ptr", lane)
-    old = ops.emit(f"load i64, ptr {at}, align 1")
-    changed, fault = change(Value(ops, U64, ops.spread("i64", old)))
-    new = ops.emit(f"extractelement {WORDS} {changed.data}, i32 {lane}")
-    wrong = ops.emit(f"icmp ne i32 {ops.emit(f'extractelement {NUMBERS} {fault.data}, i32 {lane}')}, 0")
-    ops.lines += [f"  br i1 {wrong}, label %{undo}, label %{good}", f"{good}:"]
-    ops.lines.append(f"  store i64 {new}, ptr {at}, align 1")
-    count_change(ops, "i64", old, new)
-    slot = ops.emit(f"getelementptr i64, ptr {out}, i32 {lane}")
-    ops.lines.append(f"  store i64 {old}, ptr {slot}")
-    less = ops.emit(f"sub i32 {rest}, 1")
-    ops.lines += [f"  {after} = and i32 {rest}, {less}", f"  br label %{loop}", f"{undo}:"]
-    _take_back(ops, places, out, ops.emit(f"xor i32 {lanes}, {rest}"))
-    ops.lines.append(f"{done}:")
+    undo, good, after = (ops.label() for _ in range(3))
+    with each_lane(ops) as lane:
+        below = ops.emit(f"sub i32 {ops.emit(f'shl i32 1, {lane}')}, 1")
+        before = ops.emit(f"and i32 {lanes}, {below}")
+        at = pick(ops, places, "ptr", lane)
+        old = ops.emit(f"load i64, ptr {at}, align 1")
+        changed, fault = change(Value(ops, U64, ops.spread("i64", old)))
+        new = ops.emit(f"extractelement {WORDS} {changed.data}, i32 {lane}")
+        wrong = ops.emit(f"icmp ne i32 {ops.emit(f'extractelement {NUMBERS} {fault.data}, i32 {lane}')}, 0")
+        ops.lines += [f"  br i1 {wrong}, label %{undo}, label %{good}", f"{good}:"]
+        ops.lines.append(f"  store i64 {new}, ptr {at}, align 1")
+        count_change(ops, "i64", old, new)
+        put(ops, out, "i64", lane, old)
+    ops.lines += [f"  br label %{after}", f"{undo}:"]
+    _take_back(ops, places, out, before)
+    ops.lines.append(f"{after}:")
     return Value(ops, U64, ops.emit(f"load {WORDS}, ptr {out}, align 64"))
 
 
 def _take_back(ops: MachineOps, places: str, out: str, lanes: str) -> None:
-    """Write the words of some lanes as they were, the highest lane first, and leave."""
+    """Write the words of some lanes as they were, and leave.
+
+    The highest lane first, not as in `each_lane`: of an object that several lanes have changed the lowest has found
+    the word that was there.
+    """
     ops.leaves = True
     start, loop, body = (ops.label() for _ in range(3))
     rest, after = ops.emit_later(), ops.emit_later()

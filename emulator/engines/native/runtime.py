@@ -9,6 +9,7 @@ from emulator.engines.native import (
     lanes,
     lanes_text,
     meeting,
+    multimem,
     noting,
     parking,
     recording,
@@ -22,7 +23,7 @@ FUNCTIONS = (
     "arrive", "exit_some", "ret_some", "call_some", "go_apart", "give_up",
     "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
-    "leave_watched", "concerned_of", "each_inside_of",
+    "leave_watched", "concerned_of", "each_inside_of", "replicas_of",
 )  # fmt: skip
 PARTS = (
     allocations,
@@ -30,6 +31,7 @@ PARTS = (
     cta_life,
     lanes,
     meeting,
+    multimem,
     noting,
     parking,
     recording,
@@ -59,6 +61,14 @@ define i1 @each_inside_of(ptr %ctx, ptr %addresses, i32 %lanes, i64 %size, i64 %
   %all = call i64 @each_inside(i64 %context, i64 %place, i64 %mask, i64 %size, i64 %write)
   %inside = icmp ne i64 %all, 0
   ret i1 %inside
+}
+define i64 @replicas_of(ptr %ctx, ptr %addresses, i32 %lanes, i64 %size, i64 %number, ptr %out) {
+  %context = ptrtoint ptr %ctx to i64
+  %given = ptrtoint ptr %addresses to i64
+  %mask = zext i32 %lanes to i64
+  %found = ptrtoint ptr %out to i64
+  %here = call i64 @replicas(i64 %context, i64 %given, i64 %mask, i64 %size, i64 %number, i64 %found)
+  ret i64 %here
 }
 define ptr @claim_of(ptr %ip, ptr %ctx, i32 %lanes, i64 %what) {
   %record = ptrtoint ptr %ip to i64

@@ -156,6 +156,17 @@ class ReferenceOps(LaneOps):
             yield self.row(U64, row)
         self.lanes = executing
 
+    def reduce_replicas(
+        self, address: Value, size: int, load: Callable[[Value], list[Value]], combine: Callable[[Value, Value], Value]
+    ) -> list[Value]:
+        """What the devices hold, combined; lanes that have no such device keep what they have."""
+        total: list[Value] = []
+        for where in self.replicas(address, size):
+            found = load(where)
+            both = [combine(x, y) for x, y in zip(total, found, strict=False)]
+            total = [self.select(self.lanes, x, y) for x, y in zip(both, total, strict=True)] or found
+        return total
+
     def copy_async(self, destination: Value, source: Value, size: int, read: Value) -> None:
         """Copy from global to shared memory at once, lanes with one number of bytes to read together."""
         executing, counts = self.lanes, np.minimum(read.data, size)

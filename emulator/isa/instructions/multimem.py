@@ -71,11 +71,12 @@ def multimem_ld_reduce(ops: Ops, i: Variant, a: Value) -> Value | list[Value]:
     added as f32 and rounded once.  min and max of floats give the number beside a NaN.  Subnormal numbers are kept.
     """
     count = _count(i)
-    total: list[Value] = []
-    for where in ops.replicas(a, i.type.bytes * count):
-        terms = _terms(ops, i, ops.load("global", i.type, where, count, *_order(i)))
-        sums = [combine(ops, i.op, x.type, x, [y], ops.const(PRED, 0)) for x, y in zip(total, terms, strict=False)]
-        total = [ops.select(ops.lanes, x, y) for x, y in zip(sums, total, strict=True)] or terms
+    total = ops.reduce_replicas(
+        a,
+        i.type.bytes * count,
+        lambda where: _terms(ops, i, ops.load("global", i.type, where, count, *_order(i))),
+        lambda x, y: combine(ops, i.op, x.type, x, [y], ops.const(PRED, 0)),
+    )
     found = _values(ops, i, total)
     return found if i.get("vec") else found[0]
 

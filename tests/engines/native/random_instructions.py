@@ -86,14 +86,16 @@ def draw(entry: Entry, choice: random.Random) -> Variant | None:
 
 
 class Forms:
-    """Variants that are legal for a target: `computing` and `machine` ones."""
+    """Variants that are legal for a target: `computing` and `machine` ones; of these only some lines, if given."""
 
-    def __init__(self, seed: int, target: str, computing: int, machine: int) -> None:
+    def __init__(
+        self, seed: int, target: str, computing: int, machine: int, lines: Sequence[Entry] | None = None
+    ) -> None:
         self.target = target
         choice = random.Random(f"forms {seed} {target}")
         first, second = drawable()
         self.computing = self._draw(first, computing, choice)
-        self.machine = self._draw(second, machine, choice)
+        self.machine = self._draw(second if lines is None else lines, machine, choice)
 
     def _draw(self, lines: Sequence[Entry], count: int, choice: random.Random) -> list[Variant]:
         found: list[Variant] = []

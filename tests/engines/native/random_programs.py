@@ -73,12 +73,14 @@ def forms(number: int, target: str, sizes: tuple[int, int] = POOL_SIZE) -> Forms
     return Forms(number, target, *sizes)
 
 
-def program(seed: int) -> RandomProgram:
-    """The program of a seed."""
+def program(seed: int, chosen: Forms | None = None) -> RandomProgram:
+    """The program of a seed, with the forms of its pool or with other ones."""
     choice = random.Random(f"program {seed}")
     pool = seed // PROGRAMS_A_POOL
     target = "sm_100a" if pool % 4 == 3 else "sm_90a"
-    pools = Pools(forms(pool, target))
+    if chosen is not None:
+        target = chosen.target
+    pools = Pools(forms(pool, target) if chosen is None else chosen)
     large = choice.random() < LARGE
     cluster = 2 if choice.random() < 0.1 else None
     block = choice.choice(SHAPES if large else SMALL_SHAPES)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from emulator.engines.reference.engine import Step
 from tests.engines.native.outcomes import Run, code_of
+from tests.engines.native.random_instructions import Forms
 from tests.engines.native.random_programs import program
 
 SCHEDULES = ("round_robin", "round_robin", "round_robin:1", "round_robin:40")
@@ -44,10 +45,10 @@ class Tally:
         runner.before = count  # type: ignore[method-assign]
 
 
-def differences(seed: int, tally: Tally | None = None) -> list[str]:
+def differences(seed: int, tally: Tally | None = None, forms: Forms | None = None) -> list[str]:
     """Everything in which the engines differ on a program."""
     choice = random.Random(f"stops {seed}")
-    chosen = program(seed)
+    chosen = program(seed, forms)
     code = code_of(chosen)
     schedule = choice.choice(SCHEDULES)
     runs = [Run(chosen, engine, code, schedule=schedule) for engine in ("reference", "native")]
