@@ -40,7 +40,7 @@ class HangWatch:
         self._states: dict[int, tuple[bytes, int, int]] = {}  # warp -> (state, turns since then, turns until the next)
         self._repeating: set[int] = set()
         self._forced: dict[int, tuple[int, int]] = {}  # warp -> (instructions when looking began, turns since then)
-        self._clocks: dict[int, bool] = {}
+        self._clocks: dict[Program, bool] = {}
 
     def reset(self) -> None:
         """Something has changed."""
@@ -117,8 +117,8 @@ class HangWatch:
 
     def _reads_clock(self, program: Program) -> bool:
         """Whether what a warp does next may depend on the time."""
-        if id(program) not in self._clocks:
+        if program not in self._clocks:
             places = [operand.place for i in program.instructions for operand in i.sources]
             volatile = [p for p in places if isinstance(p, Special) and SPECIAL_REGISTERS[p.name].volatile]
-            self._clocks[id(program)] = bool(volatile)
-        return self._clocks[id(program)]
+            self._clocks[program] = bool(volatile)
+        return self._clocks[program]

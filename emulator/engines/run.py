@@ -339,14 +339,13 @@ class Runner:
         raise LookupError(f"{entry:#x} names no resident warp")
 
     def watch_progress(self, warp: Warp | None = None) -> None:
-        """After a turn of a warp, None if it has ended: note progress, or that there was none."""
+        """After a turn of a warp, None if native code has counted it: note progress, or that there was none."""
         if self.progress != self.last_progress:
             self.last_progress = self.progress
             self.idle = 0
             self.hangs.reset()
-            return
-        self.idle += self.time - self.turn_start
-        if warp is not None:
+        elif warp is not None:
+            self.idle += self.time - self.turn_start
             self.hangs.after_turn(warp)
 
     # --- what the engine tells ---------------------------------------------------------------------

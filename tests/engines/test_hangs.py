@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emulator import System
+from emulator import LaunchConfig, System, launch
 from emulator.errors import Hang
 from tests.engines.programs import kernel, report, run, start
 
@@ -36,6 +36,22 @@ def test_both_engines_see_it_at_the_same_time() -> None:
             system.sync()
         times.add(system.runner.time)
     assert len(times) == 1 and times.pop() < 100_000
+
+
+def test_the_report_counts_what_was_idle_since_the_last_cta_ended() -> None:
+    """Two launches at once, of which one ends: CTAs that share a device are taken off it by Python."""
+    endless, short = kernel("SPIN: add.u32 %r1, %r1, 1; bra SPIN;"), kernel("st.global.u32 [%mine], %i;")
+    reports = set()
+    for engine in ("reference", "native"):
+        system = System(engine=engine, hang_after=3000)
+        device = system.device(0)
+        out = device.zeros(64, np.uint32)
+        launch(device.default_stream, LaunchConfig(2, block=64), endless, out)
+        launch(device.create_stream(), LaunchConfig(1, block=64), short, out)
+        with pytest.raises(Hang) as caught:
+            system.sync()
+        reports.add(report(caught.value))
+    assert len(reports) == 1
 
 
 def test_lanes_that_spin_on_each_other_in_turns() -> None:
