@@ -46,7 +46,9 @@ class State:
         self.cpu_seconds = round(self.cpu_seconds + part["cpu_seconds"], 2)
         self.differences += part["differences"]
         for name in ("executed", "lines", "opcodes"):
-            setattr(self, name, dict(Counter(getattr(self, name)) + Counter(part[name])))
+            total = Counter(getattr(self, name))
+            total.update(part[name])  # a sum of two would lose what is 0
+            setattr(self, name, dict(total))
 
     def summary(self) -> str:
         """One line."""
