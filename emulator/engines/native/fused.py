@@ -45,10 +45,10 @@ OWN_NAMES = re.compile(r"%(ip|miss|leave|apart|nobody)\b|^(nobody):")
 class Part:
     """One record of a run.
 
-    key: None for a place where lanes meet.  mode: the handler whose code it has.  rows: by the number of an
-    operand's row, the guard's last, which of the run's rows it is.  values: the value of the run that it holds.
-    results: how many rows it writes, the first ones.  flush: whether one of its rows shares bytes with another that the
-    run has written.
+    key: None for a place where lanes meet.  mode: the handler whose code it has.  rows: by the number of an operand's
+    row, the guard's last, which of the run's rows it is.  values: the value of the run that it holds.  results: how
+    many rows it writes, the first ones.  flush: whether one of its rows shares bytes with another that the run has
+    written.  access: whether it names an address.
     """
 
     key: HandlerKey | None
@@ -57,6 +57,7 @@ class Part:
     values: tuple[int, ...] = ()
     results: int = 0
     flush: bool = False
+    access: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,12 @@ class Known:
 class PartText(HandlerText):
     """The code of one part, without its way to the next."""
 
-    def __init__(self, variant: Variant, key: HandlerKey, part: Part, number: int, known: Known, *, wide: bool) -> None:
+    def __init__(
+        self, variant: Variant, key: HandlerKey, part: Part, number: int, known: Known, group: str, *, wide: bool
+    ) -> None:
         super().__init__(variant, key, part.mode, wide=wide)
+        if part.access and part.mode in GUARDS:  # where it is executed, it is by the whole group
+            self.mode, self.ops.guarded, self.ops.whole = group, False, group == "full"
         self._part = part
         self._number = number
         self._known = known.values
@@ -112,11 +117,23 @@ class PartText(HandlerText):
         places = [self._places(shape, numbers) for shape in self.key.results]
         self._bind_lanes()
         sources = self._sources([self._places(shape, numbers) for shape in self.key.sources])
+        if self._part.mode in GUARDS and self._part.access:
+            self._require_all_or_none()
         if self.variant.entry.sync is not None:
             self._require_members(sources)
         self._execute(sources, places)
         if ops.control not in ("", "branch"):
             self._finish()
+
+    def _require_all_or_none(self) -> None:
+        """An access under a guard that holds in all lanes, or a store under one that holds in none; else it leaves."""
+        ops = self.ops
+        taken = self._taken(GUARDS[self._part.mode])
+        every, rest, all_lanes = ops.label(), ops.label(), ops.emit(f"icmp eq i32 {taken}, %mask")
+        none = "leave" if self._part.results else f"on.{self._number}"
+        ops.lines += [f"  br i1 {all_lanes}, label %{every}, label %{rest}", f"{rest}:"]
+        nobody = ops.emit(f"icmp eq i32 {taken}, 0")
+        ops.lines += [f"  br i1 {nobody}, label %{none}, label %leave", f"{every}:"]
 
     def lines(self) -> list[str]:
         """They, with the names that every handler has made those of this part."""
@@ -212,7 +229,7 @@ class RunText:
     def _add(self, number: int, part: Part, key: HandlerKey, variant: Variant, *, is_last: bool) -> None:
         """An instruction."""
         ops = self._ops
-        text = PartText(variant, key, part, number, self._state, wide=self._wide)
+        text = PartText(variant, key, part, number, self._state, group=self._key.mode, wide=self._wide)
         text.append(ops.count)
         ops.count = text.ops.count
         self._rooms += text.ops.rooms
@@ -220,9 +237,9 @@ class RunText:
         self.tables |= text.ops.tables
         control = text.ops.control
         if control in ("", "branch"):
-            if text.ops.misses and part.mode in GUARDS:
-                raise NoNativeForm("an access under a guard")
             ops.lines += text.lines()
+            if part.access and part.mode in GUARDS and not part.results:
+                ops.lines += [f"  br label %on.{number}", f"on.{number}:"]
             if control:
                 self._branch(number, part, text.ops.lane_mask, is_last=is_last)
             elif is_last:

@@ -244,13 +244,17 @@ class HandlerText:
         if self.mode not in GUARDS:
             ops.bind_lanes("%mask")
             return
+        ops.bind_lanes(self._taken(GUARDS[self.mode]))
+
+    def _taken(self, wanted: bool) -> str:
+        """The lanes of the group in which the guard is as wanted, an i32."""
+        ops = self.ops
         at = ops.emit("getelementptr i8, ptr %ip, i64 44")
         guard = self._load(1, self._row(ops.emit(f"load i32, ptr {at}, align 4")))
-        holds = ops.view(guard, PRED) if guard.type is PRED else guard != 0
-        bits = ops.emit(f"bitcast {vector('i1')} {holds.data} to i32")
-        if not GUARDS[self.mode]:
+        bits = ops.emit(f"bitcast {vector('i1')} {guard.data} to i32")
+        if not wanted:
             bits = ops.emit(f"xor i32 {bits}, -1")
-        ops.bind_lanes(ops.emit(f"and i32 {bits}, %mask"))
+        return ops.emit(f"and i32 {bits}, %mask")
 
     # --- rows --------------------------------------------------------------------------------------
 

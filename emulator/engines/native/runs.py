@@ -225,11 +225,14 @@ def _can_be_part(native: NativeProgram, library: Library, instruction: Instructi
     key = native.key_of(instruction)
     if key is None or variant.entry.resume is not None or variant.entry.mnemonic in ALONE:
         return False
-    if any(isinstance(operand.place, Memory) for operand in instruction.sources):
-        weak = variant.entry.mnemonic in ACCESSES and order_of(variant) == "weak"
-        if not weak or instruction.guard is not None:
-            return False
+    if _is_access(instruction) and (variant.entry.mnemonic not in ACCESSES or order_of(variant) != "weak"):
+        return False
     return library.can_be_part(key, _mode(instruction, "full"), variant)
+
+
+def _is_access(instruction: Instruction) -> bool:
+    """Whether an instruction names an address."""
+    return any(isinstance(operand.place, Memory) for operand in instruction.sources)
 
 
 def _ends(instruction: Instruction) -> bool:
@@ -283,7 +286,8 @@ def _part(native: NativeProgram, instruction: Instruction, rows: _Rows) -> Part:
     flush = rows.must_flush({*written, *read} - {-1})
     values = [rows.read(row) if row >= 0 else 0 for row in read]
     results = [rows.write(row) for row in written]
-    return Part(key, "", (*written, *read), (*results, *values), len(written), flush)
+    rows_of_all, values_of_all = (*written, *read), (*results, *values)
+    return Part(key, "", rows_of_all, values_of_all, len(written), flush, _is_access(instruction))
 
 
 def _rows_of(shape: Shape | None, places: Iterator[int]) -> list[tuple[int, int]]:

@@ -91,8 +91,20 @@ def test_the_five_kernels(workload: Workload, monkeypatch: pytest.MonkeyPatch) -
     assert found[0] == found[1]
 
 
+MORE = {
+    "nothing": "",
+    "a branch of some": "@%p3 bra SKIP; add.u32 %r1, %r1, 77; SKIP:",
+    "a vote": "vote.sync.any.pred %p2, %p3, -1;",
+    "a guard of all": "setp.lt.u32 %p5, %l, 40; @%p5 ld.shared.u32 %r7, [%r20]; add.u32 %r1, %r1, %r7;",
+    "none, then all": "setp.gt.u32 %p5, %r9, 25; @%p5 st.shared.u32 [%r20], %r9; ld.shared.u32 %r8, [%r20];"
+    "add.u32 %r1, %r1, %r8;",
+    "a guard of some": "setp.gt.u32 %p5, %l, 9; @!%p5 st.shared.u32 [%r20], %r9; @%p5 ld.shared.u32 %r8, [%r20];"
+    "xor.b32 %r1, %r1, %r8;",
+}
+
+
 @pytest.mark.parametrize("schedule", ["round_robin", "round_robin:64", "round_robin:1", "random:5"])
-@pytest.mark.parametrize("more", ["", "@%p3 bra SKIP; add.u32 %r1, %r1, 77; SKIP:", "vote.sync.any.pred %p2, %p3, -1;"])
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
 def test_what_a_loop_carries(schedule: str, more: str, fused: None) -> None:
     """Registers of every width and predicates, over the ends of turns, in full warps and a partial one."""
     code, found = kernel(looping(50, more)), []
