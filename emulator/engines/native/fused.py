@@ -209,7 +209,7 @@ class RunText:
             self._begin_loop()
         for number, (part, variant) in enumerate(zip(self._key.parts, self._variants, strict=True)):
             if part.flush:
-                lines += self._written("flush")
+                lines += self._written(f"before.{number}")
                 self._dirty.clear()
             self._exit(f"own.{number}", "@original", number)
             if part.key is None or variant is None:
@@ -247,7 +247,7 @@ class RunText:
             return
         if not is_last:
             raise NoNativeForm("a control transfer ends a run")
-        ops.lines += self._written("flush")
+        ops.lines += self._written("last")
         ops.lines += text.lines()
 
     # --- the records of the run ------------------------------------------------------------------------

@@ -378,7 +378,8 @@ class Pattern:
         last = ops.emit(f"add i64 {one.low}, {ops.emit(f'sub i64 {one.length}, 1')}")
         if self.space == "generic":
             device = ops.emit(f"icmp uge i64 {one.low}, {m.DEVICE_BASE}")
-            spare = ops.emit("alloca i8")
+            spare = ops.emit_later()
+            ops.rooms.append(f"  {spare} = alloca i8")
             ops.lines.append(f"  store i8 1, ptr {spare}")
         places = []
         for address in (one.low, last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +11,24 @@ import pytest
 
 from emulator import ObjectCode, System
 from emulator.engines.native import cache
+from emulator.engines.native.compiler import binding
 from emulator.engines.native.engine import NativeEngine
+from emulator.engines.native.fused import Part, RunKey, is_short
+from emulator.engines.native.handlers import HandlerKey, Shape
 from emulator.engines.native.library import Library, library
+from emulator.engines.native.modules import run_module_text
 from emulator.engines.native.records import NativeProgram
-from emulator.engines.native.runs import Policy, straight_runs
+from emulator.engines.native.runs import ACCESSES, ALONE, ENDS, Policy, straight_runs
 from emulator.errors import KernelFault
+from emulator.isa.registry import Variant
 from emulator.machine.warp import HEADER_BYTES
 from emulator.observers.counters import Counters
+from emulator.ptx_types import TYPES
 from tests.benchmarks.five_kernels import WORKLOADS, Launch, Workload
 from tests.engines.native import test_compact_rows, test_features, test_same_answers
+from tests.engines.native.handler_harness import key_of
 from tests.engines.native.same_answers import differences
+from tests.engines.native.test_handlers import native_variants
 from tests.engines.programs import kernel, start
 
 EVERYTHING, NOTHING = Policy(everything=True), Policy(look_after=1 << 60)
@@ -164,6 +173,59 @@ def test_other_targets(name: str, first: int, fused: None, monkeypatch: pytest.M
     monkeypatch.setattr("emulator.engines.native.engine.library", lambda _: library(features))
     found = [text for seed in range(first, first + 10) for text in differences(seed)]
     assert not found, "\n".join(found[:10])
+
+
+def keys_of(variant: Variant) -> list[HandlerKey]:
+    """With operands in registers; of an access with an address of 64 and of 32 bits."""
+    key = key_of(variant)
+    if variant.entry.mnemonic not in ACCESSES:
+        return [key]
+    return [replace(key, sources=(Shape(TYPES["u64"], (width,), "address"), *key.sources[1:])) for width in (64, 32)]
+
+
+def doubled(variant: Variant, key: HandlerKey, group: str, guard: bool) -> tuple[RunKey, tuple[Variant, Variant]]:
+    """An instruction twice, of which the second reads what the first one has read and has its results in its rows."""
+    widths = [width for shape in (*key.results, *key.sources) if shape for width in shape.widths if width]
+    results = sum(bool(width) for shape in key.results if shape for width in shape.widths)
+    rows = tuple(range(len(widths) + guard))
+    access, mode = variant.entry.mnemonic in ACCESSES, "guard" if guard else group
+    first = Part(key, mode, rows, rows, results, access=access)
+    again = replace(first, values=(*(number + 1000 for number in rows[:results]), *rows[results:]))
+    return RunKey((first, again), group, (*widths, *[1] * guard), loop=False), (variant, variant)
+
+
+def check_forms(found: list[Variant]) -> int:
+    """How many forms can be parts of runs, whose text LLVM takes."""
+    possible = [
+        variant
+        for variant in found
+        if is_short(variant, key_of(variant), "full")
+        and variant.entry.mnemonic not in (*ENDS, *ALONE, "bra")
+        and variant.entry.resume is None
+    ]
+    runs = [
+        doubled(variant, key, group, guard)
+        for variant in possible
+        for key in keys_of(variant)
+        for group in ("full", "part")
+        for guard in (False, True)
+    ]
+    names, text = run_module_text(runs)
+    assert all(names)
+    binding().parse_assembly(text).verify()
+    return len(possible)
+
+
+def test_forms_in_runs() -> None:
+    found, _ = native_variants(1)
+    assert check_forms(random.Random(3).sample(found, 60)) > 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_all_forms_in_runs(part: int) -> None:
+    found, _ = native_variants(3)
+    assert check_forms(found[part::4]) > 100
 
 
 # --- who wants to see or stop at instructions ----------------------------------------------------------
