@@ -73,6 +73,7 @@ class Launches:
             if pool.layout == grid.layout:
                 grid.adopt(pool)
                 return
+        grid.adopt(Pool(grid.layout) if id(grid.pool) in used else grid.pool)  # one that starts again has had a pool
         self.pools.append(grid.pool)
 
     def note_alone(self) -> None:

@@ -260,3 +260,28 @@ def test_a_recorded_turn_names_launch_cta_and_warp() -> None:
         system.sync()
         assert [key for key, _ in system.runner.turns] == [(1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)]
         assert sum(count for _, count in system.runner.turns) == system.runner.time
+
+
+def test_launches_that_start_once_more_have_blocks_of_their_own() -> None:
+    """One on each of four devices, taken back to before they started: their shared memory is not the same bytes."""
+    body = """
+        .shared .align 4 .b32 box[32];
+        mov.u32 %r0, box; mad.lo.u32 %r0, %t, 4, %r0; st.shared.u32 [%r0], %t; mov.u32 %r1, 0;
+    MORE:
+        ld.shared.u32 %r2, [%r0]; add.u32 %r2, %r2, 1; st.shared.u32 [%r0], %r2;
+        add.u32 %r1, %r1, 1; setp.lt.u32 %p0, %r1, 100; @%p0 bra MORE;
+        ld.shared.u32 %r2, [%r0]; st.global.u32 [%mine], %r2;
+    """
+    with System(4, schedule="round_robin:20") as system:
+        outs = [system.device(number).zeros(32, np.uint32) for number in range(4)]
+        code = kernel(body)
+        for number, out in enumerate(outs):
+            start(code, system.device(number), out)
+        first = system.snapshot()
+        times = []
+        for _ in range(2):
+            system.sync()
+            times.append(system.runner.time)
+            assert [out.numpy().tolist() for out in outs] == [list(range(100, 132))] * 4
+            system.restore(first)
+        assert times[0] == times[1]
