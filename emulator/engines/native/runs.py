@@ -54,7 +54,7 @@ class Policy:
 
     look_after: int = 1 << 20
     compile_after: int = 500_000
-    most: int = 512
+    most: int = 1024
     everything: bool = False
 
 
