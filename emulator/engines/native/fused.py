@@ -188,7 +188,7 @@ class RunText:
         self._key = key
         self._variants = variants
         self._wide = wide
-        self._loops = key.loop and key.mode == "full"
+        self._loops = key.loop
         self._ops = new_ops()  # of what belongs to no part
         self._rooms: list[str] = []
         self._exits: dict[str, list[str]] = {}  # by label
@@ -409,11 +409,34 @@ class RunText:
         count = ops.emit(f"zext i32 {ops.emit(f'add i32 {length}, 1')} to i64")
         left = ops.emit(f"sub i64 {ops.emit(f'load i64, ptr {budget}')}, {count}")
         more = ops.emit(f"icmp sgt i64 {left}, 0")
+        length = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['run_length'] - HEADER_BYTES}")
+        if self._key.mode == "part":
+            more, place, rest = self._stays_alone(more, length, count)
         ops.lines += [f"  br i1 {more}, label %latch, label %every.{number}", "latch:"]
+        if self._key.mode == "part":
+            ops.lines.append(f"  store i32 {rest}, ptr {place}")
         ops.lines.append(f"  store i64 {left}, ptr {budget}")
         ops.lines.append(f"  store i32 {self._pc(0)}, ptr {start}")
-        length = ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER['run_length'] - HEADER_BYTES}")
         ops.lines += [f"  store i32 0, ptr {length}", "  br label %loop"]
+
+    def _stays_alone(self, more: str, length: str, count: str) -> tuple[str, str, str]:
+        """For a partial group: whether it goes around again; where its slice is and what is left of it then."""
+        ops = self._ops
+        fields = {
+            name: ops.emit(f"getelementptr i8, ptr %regs, i64 {HEADER[name] - HEADER_BYTES}")
+            for name in ("live", "waiting", "slice", "ran")
+        }
+        live, waiting, slice_, ran = (ops.emit(f"load i32, ptr {at}") for at in fields.values())
+        runnable = ops.emit(f"and i32 {live}, {ops.emit(f'xor i32 {waiting}, -1')}")
+        whole = ops.emit(f"icmp eq i32 %mask, {runnable}")
+        taken = ops.emit(f"add i32 {ops.emit(f'load i32, ptr {length}')}, {ops.emit(f'trunc i64 {count} to i32')}")
+        left = ops.emit(f"sub i32 {slice_}, {taken}")
+        free = ops.emit(f"icmp slt i32 {self._pc(0)}, {ops.field('free_pc', 'i32')}")
+        apart = ops.emit(f"and i1 {free}, {ops.emit(f'icmp sgt i32 {left}, 0')}")
+        apart = ops.emit(f"and i1 {apart}, {ops.emit(f'icmp ne i32 {ran}, 0')}")
+        alone = ops.emit(f"or i1 {whole}, {apart}")
+        rest = ops.emit(f"select i1 {whole}, i32 {slice_}, i32 {left}")
+        return ops.emit(f"and i1 {more}, {alone}"), fields["slice"], rest
 
 
 def _windows(parts: Sequence[Part]) -> dict[int, Window]:

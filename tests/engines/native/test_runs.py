@@ -39,6 +39,7 @@ LOOP = """
     setp.ne.u32 %p3, %r9, 0;
     mul.lo.u32 %r20, %t, 4;  mov.u32 %r21, s;  add.u32 %r20, %r20, %r21;
     add.u32 %r30, %c, TIMES;
+    BEFORE
 AGAIN:
     mad.lo.u32 %r1, %r1, 5, %r9;
     cvt.u64.u32 %rd2, %r1;
@@ -66,8 +67,8 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NativeEngine, "policy", EVERYTHING)
 
 
-def looping(times: int, more: str = "") -> str:
-    return LOOP.replace("TIMES", str(times)).replace("MORE", more)
+def looping(times: int, more: str = "", before: str = "") -> str:
+    return LOOP.replace("TIMES", str(times)).replace("MORE", more).replace("BEFORE", before)
 
 
 def native_program(system: System) -> NativeProgram:
@@ -87,6 +88,40 @@ def is_fused(program: NativeProgram) -> bool:
 # --- the same answers ----------------------------------------------------------------------------------
 
 
+MORE = {
+    "nothing": "",
+    "a branch of some": "@%p3 bra SKIP; add.u32 %r1, %r1, 77; SKIP:",
+    "a vote": "vote.sync.any.pred %p2, %p3, -1;",
+    "a guard of all": "setp.lt.u32 %p5, %l, 40; @%p5 ld.shared.u32 %r7, [%r20]; add.u32 %r1, %r1, %r7;",
+    "none, then all": "setp.gt.u32 %p5, %r9, 25; @%p5 st.shared.u32 [%r20], %r9; ld.shared.u32 %r8, [%r20];"
+    "add.u32 %r1, %r1, %r8;",
+    "a guard of some": "setp.gt.u32 %p5, %l, 9; @!%p5 st.shared.u32 [%r20], %r9; @%p5 ld.shared.u32 %r8, [%r20];"
+    "xor.b32 %r1, %r1, %r8;",
+}
+
+
+LANES_APART = {
+    "one after the other": "add.u32 %r30, %r30, %l;",
+    "two groups": "shr.u32 %r31, %l, 4; mad.lo.u32 %r30, %r31, 150, %r30;",
+    "some never": "setp.lt.u32 %p6, %l, 3; @%p6 bra BEHIND;",
+}
+
+
+@pytest.mark.parametrize("schedule", ["round_robin", "round_robin:64", "random:5"])
+@pytest.mark.parametrize("before", LANES_APART.values(), ids=LANES_APART)
+def test_loops_of_partial_groups(schedule: str, before: str, fused: None) -> None:
+    """Lanes leave the loop at different times, so that those that stay are accounted for as a partial group."""
+    body = looping(40, MORE["a branch of some"], before).replace("    cvt.u32.u16 %r3", "BEHIND:\n    cvt.u32.u16 %r3")
+    code, found = kernel(body), []
+    for engine in ("reference", "native"):
+        with System(engine=engine, schedule=schedule) as system:
+            device = system.device(0)
+            out = device.zeros(2 * 80, np.uint32)
+            start(code, device, out, grid=2, block=80)
+            found.append((out.numpy().tolist(), system.runner.time))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_the_five_kernels(workload: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
@@ -98,18 +133,6 @@ def test_the_five_kernels(workload: Workload, monkeypatch: pytest.MonkeyPatch) -
         assert is_fused(native_program(system)) == policy.everything
         found.append(([array.tobytes() for array in mine.results()], system.runner.time))
     assert found[0] == found[1]
-
-
-MORE = {
-    "nothing": "",
-    "a branch of some": "@%p3 bra SKIP; add.u32 %r1, %r1, 77; SKIP:",
-    "a vote": "vote.sync.any.pred %p2, %p3, -1;",
-    "a guard of all": "setp.lt.u32 %p5, %l, 40; @%p5 ld.shared.u32 %r7, [%r20]; add.u32 %r1, %r1, %r7;",
-    "none, then all": "setp.gt.u32 %p5, %r9, 25; @%p5 st.shared.u32 [%r20], %r9; ld.shared.u32 %r8, [%r20];"
-    "add.u32 %r1, %r1, %r8;",
-    "a guard of some": "setp.gt.u32 %p5, %l, 9; @!%p5 st.shared.u32 [%r20], %r9; @%p5 ld.shared.u32 %r8, [%r20];"
-    "xor.b32 %r1, %r1, %r8;",
-}
 
 
 @pytest.mark.parametrize("schedule", ["round_robin", "round_robin:64", "round_robin:1", "random:5"])
