@@ -80,7 +80,7 @@ class Launches:
         """Tell native code which launches have their device for themselves."""
         for device in self.runner.devices:
             for grid in device.grids:
-                grid.fields["alone"] = len(device.grids) == 1 and grid.config.cluster is None
+                grid.fields["alone"] = len(device.grids) == 1
 
     def _end_grid(self, device: DeviceState, grid: Grid) -> None:
         device.grids.remove(grid)

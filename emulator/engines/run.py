@@ -146,8 +146,6 @@ class Runner:
             why = "only the native engine has threads"
         elif len(grids) > 1:
             why = "several launches run at once"
-        elif grids and grids[0].config.cluster is not None:
-            why = "CTAs of a cluster share memory"
         self.one_thread = why or self.one_thread
         return why
 

@@ -33,7 +33,8 @@ class BlockHeader(Record):
     format: i64  # the launch whose constants the block holds
     live: u32  # warps that have a live lane
     open: u32  # barriers in use
-    unused0: u64
+    rank: u32  # of the CTA that had it and has ended, while others of its cluster have not
+    sm: u32
     unused1: u64
     unused2: u64
     unused3: u64

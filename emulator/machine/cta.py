@@ -182,22 +182,29 @@ class Warps(Sequence[Warp]):
 class Cta:
     """One cooperative thread array that is resident: a view of its record and of its block."""
 
-    def __init__(self, table: ResidentTable, number: int, grid: Grid) -> None:
-        """The CTA of a record of the table."""
+    def __init__(self, table: ResidentTable, number: int, grid: Grid, record: Any = None) -> None:
+        """The CTA of a record of the table, or one that has ended by a record that only says what it was."""
         self.grid = grid
         self._table = table
-        self._record = table.records[number : number + 1]
+        self._record = table.records[number : number + 1] if record is None else record
         self.number = number
         self.address = table.address_of(number)
         self.linear = int(self._record["linear"][0])
         self.sm = int(self._record["sm"][0])
         self.rank = int(self._record["rank"][0])
         self.index: Dim3 = grid.config.grid.index(self.linear)
-        self.cluster: list[Cta] = [self]
         self.warps = Warps(self)
-        self.has_ended = False
         self._address = 0
         self._bytes: Bytes | None = None
+
+    @property
+    def cluster(self) -> list[Cta]:
+        """The CTAs of its cluster by rank."""
+        return [self] if self.grid.config.cluster is None else self._table.members(self)
+
+    def member(self, rank: int) -> Cta:
+        """One CTA of its cluster."""
+        return self if rank == self.rank else self.cluster[rank]
 
     @property
     def block(self) -> Bytes:
@@ -224,11 +231,6 @@ class Cta:
         """Its block stays its own when it leaves its place."""
         if self.has_begun:
             self._address = self._address or int(self._record["block"][0])
-
-    def release(self) -> None:
-        """Its block is free, if it had one."""
-        if self._address:
-            self.grid.give_back(self._address)
 
     def make_warp(self, index: int) -> Warp:
         """A view of one of the warps."""
@@ -319,7 +321,6 @@ class Cta:
 
     def restore(self, snapshot: list[tuple[Warp, Any, dict[Any, int]]]) -> None:
         """Bring back what stands beside the bytes; the record is what it was already."""
-        self.has_ended = False
         if not self.has_begun:
             self._bytes, self._address, self.warps = None, 0, Warps(self)
         for warp in self.warps.made():

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emulator.machine.cta import Cta
 from emulator.machine.grid import Grid
 from emulator.machine.residents import ResidentTable
-from emulator.ptx_types import WARP_SIZE, Dim3
+from emulator.ptx_types import WARP_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class DeviceState:
 
     def dispatch(self, grid: Grid) -> list[Cta]:
         """Place the next cluster (or CTA) of a grid on the emptiest SMs; empty if there is no place."""
-        count = grid.config.cluster.count if grid.config.cluster else 1
+        count = grid.cluster_size
         needs = self.needs(grid)
         placed: list[int] = []
         for _ in range(count):
@@ -128,27 +128,9 @@ class DeviceState:
 
     def _start(self, grid: Grid, placed: list[int]) -> list[Cta]:
         self.know(grid)
-        numbers = zip(self._cluster_members(grid), placed, strict=True)
-        ctas = [self.table.place(grid, linear, sm, rank) for rank, (linear, sm) in enumerate(numbers)]
-        for cta in ctas:
-            cta.cluster = ctas
+        ctas = self.table.place(grid, grid.members(grid.next_cta // grid.cluster_size), placed)
         grid.next_cta += len(ctas)
         return ctas
-
-    def _cluster_members(self, grid: Grid) -> list[int]:
-        """Linear CTA numbers of the next cluster, by rank."""
-        cluster = grid.config.cluster
-        if cluster is None:
-            return [grid.next_cta]
-        size = grid.config.grid
-        clusters = Dim3(size.x // cluster.x, size.y // cluster.y, size.z // cluster.z)
-        at = clusters.index(grid.next_cta // cluster.count)
-        members = []
-        for rank in range(cluster.count):
-            inner = cluster.index(rank)
-            x, y, z = at.x * cluster.x + inner.x, at.y * cluster.y + inner.y, at.z * cluster.z + inner.z
-            members.append(x + size.x * (y + size.y * z))
-        return members
 
     def know(self, grid: Grid) -> None:
         """A launch is to have CTAs here."""
@@ -158,7 +140,7 @@ class DeviceState:
             ctas, threads, warps, shared = self.needs(grid)
             fields = grid.fields
             fields["held"], fields["places"] = self.held.ctypes.data, self.table.free.ctypes.data
-            fields["room"] = self._room.ctypes.data
+            fields["capacity"] = self.most_resident(grid)
             fields["ctas"], fields["threads"], fields["warps_held"], fields["shared_held"] = (
                 ctas,
                 threads,
@@ -171,9 +153,6 @@ class DeviceState:
         grid = cta.grid
         cta.keep_block()
         self.held[cta.sm] -= self.needs(grid)
-        self.table.remove(cta)
+        for address in self.table.remove(cta):
+            grid.give_back(address)
         grid.finished_ctas += 1
-        cta.has_ended = True
-        if all(member.has_ended for member in cta.cluster):
-            for member in cta.cluster:
-                member.release()

@@ -50,13 +50,19 @@ class GridBytes(Record):
     row_count: i64
     alone: i64  # whether the device runs nothing else and CTAs are placed one by one
     held: u64  # what the SMs of the device hold
-    room: u64  # what one can hold
     ctas: i64  # what one CTA takes of its SM
     threads: i64
     warps_held: i64
     shared_held: i64
     places: u64  # where the device's first free place of a resident CTA is written
     number: i64  # of the launch
+    cluster: i64  # CTAs of a cluster, 1 without clusters
+    cluster_x: i64  # its size
+    cluster_y: i64
+    cluster_z: i64
+    capacity: i64  # CTAs that the empty device holds
+    spare: u64  # of a share: the first place whose CTA has ended, and
+    spares: i64  # how many there are
     whole: u64  # of the share that one of several threads has of a launch: the launch's GridBytes; else 0
 
 
@@ -87,7 +93,7 @@ class Grid:
     arguments: dict[str, Allocation | str] = field(default_factory=dict)
     workspace: int = 0  # address of the zeroed workspace of a cooperative launch
     table: ResidentTable | None = None
-    rows: npt.NDArray[np.int32] | None = None  # of the template, those that differ between CTAs
+    rows: npt.NDArray[np.int64] | None = None  # of the template, those that differ between CTAs
 
     def __post_init__(self) -> None:
         static = self.program.shared_bytes
@@ -101,6 +107,11 @@ class Grid:
         self.resident = Residents(self)
         self.fields["number"] = self.number
         self.fields["count"], self.fields["identity"] = self.config.grid.count, next(_identities)
+        self.fields["width"], self.fields["height"] = self.config.grid.x, self.config.grid.y
+        cluster = self.config.cluster or Dim3(1)
+        self.cluster_size = cluster.count
+        self.fields["cluster"] = cluster.count
+        self.fields["cluster_x"], self.fields["cluster_y"], self.fields["cluster_z"] = cluster.x, cluster.y, cluster.z
 
     @property
     def name(self) -> str:
@@ -127,6 +138,25 @@ class Grid:
     @property
     def cta_count(self) -> int:
         return self.config.grid.count
+
+    def members(self, number: int) -> list[int]:
+        """The numbers of the CTAs of a cluster, by rank."""
+        cluster, size = self.config.cluster, self.config.grid
+        if cluster is None:
+            return [number]
+        at = Dim3(size.x // cluster.x, size.y // cluster.y).index(number)
+        found = []
+        for rank in range(cluster.count):
+            inner = cluster.index(rank)
+            x, y, z = at.x * cluster.x + inner.x, at.y * cluster.y + inner.y, at.z * cluster.z + inner.z
+            found.append(x + size.x * (y + size.y * z))
+        return found
+
+    def cluster_of(self, linear: Any) -> Any:
+        """The number of the cluster of a CTA, or of many."""
+        size, cluster = self.config.grid, self.config.cluster or Dim3(1)
+        x, y, z = linear % size.x, linear // size.x % size.y, linear // (size.x * size.y)
+        return x // cluster.x + size.x // cluster.x * (y // cluster.y + size.y // cluster.y * (z // cluster.z))
 
     @property
     def warps(self) -> int:

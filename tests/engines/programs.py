@@ -59,6 +59,35 @@ def start(
     launch(device.default_stream, LaunchConfig(grid, block=block, shmem_size=shared, **more), code, *arguments)
 
 
+def lanes_that_wait(before: str = "", meanwhile: str = "", *, rounds: int, last: int) -> str:
+    """A body for 64 threads: lanes 0-15 only arrive and do something in rounds, lanes 16-31 wait; warp 1 comes last."""
+    return f"""
+        setp.ge.u32 %p0, %t, 32;
+    @%p0 bra LAST;
+        setp.ge.u32 %p1, %t, 16;
+    @%p1 bra WAIT;
+        barrier.arrive 1, 64;
+        {before}
+        mov.u32 %r1, 0;
+    RUN:
+        {meanwhile}
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p2, %r1, {rounds};
+    @%p2 bra RUN;
+        bra.uni DONE;
+    WAIT:
+        barrier.sync 1, 64;
+        bra.uni DONE;
+    LAST:
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p2, %r1, {last};
+    @%p2 bra LAST;
+        barrier.sync 1, 64;
+    DONE:
+        st.global.u32 [%mine], %i;
+    """
+
+
 def run(
     body: str,
     *arguments: Any,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emulator.errors import IllegalBarrier
-from tests.engines.programs import every_schedule, report, run
+from tests.engines.programs import every_schedule, lanes_that_wait, report, run
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
@@ -454,27 +454,5 @@ def test_operands_out_of_range(code: str, message: str) -> None:
 
 def test_lanes_that_wait_go_on_while_others_of_their_warp_run() -> None:
     """Lanes 0-15 of warp 0 only arrive and run on; warp 1 comes last and lets the others go."""
-    body = """
-        setp.ge.u32 %p0, %t, 32;
-    @%p0 bra LAST;
-        setp.ge.u32 %p1, %t, 16;
-    @%p1 bra WAIT;
-        barrier.arrive 1, 64;
-        mov.u32 %r1, 0;
-    RUN:
-        add.u32 %r1, %r1, 1;
-        setp.lt.u32 %p2, %r1, 100;
-    @%p2 bra RUN;
-        bra.uni DONE;
-    WAIT:
-        barrier.sync 1, 64;
-        bra.uni DONE;
-    LAST:
-        add.u32 %r1, %r1, 1;
-        setp.lt.u32 %p2, %r1, 50;
-    @%p2 bra LAST;
-        barrier.sync 1, 64;
-    DONE:
-        st.global.u32 [%mine], %i;
-    """
+    body = lanes_that_wait(rounds=100, last=50)
     assert list(run(body, block=64, grid=10, schedule="round_robin:64")) == list(range(640))

@@ -1,27 +1,21 @@
-"""The life of CTAs in native code: placed on an SM, begun in a block, ended, followed by the next one; and turns.
-
-`run_ready` runs turn after turn until Python is needed: it returns why.
-"""
+"""The life of CTAs in native code: placed on an SM, begun in a block, ended, followed by the next one or cluster."""
 
 from __future__ import annotations
 
-from emulator.engines.native.context import Context, Masks, Run
-from emulator.engines.native.lanes import MASKS_BACK, run_turn
-from emulator.engines.native.lanes_text import DELIVER, LEAVE, YIELDED
-from emulator.engines.native.parking import FOUND, PARK, note_end, note_start, repeats
-from emulator.engines.native.scalar import clear, copy, load32, load64, native, store64, text
+from emulator.engines.native.context import Context, Run
+from emulator.engines.native.scalar import clear, copy, load64, native, store64, text
 from emulator.engines.ready import Ring
-from emulator.engines.schedule import QUANTUM
 from emulator.machine.blocks import BARRIERS, HEADER, BlockHeader
 from emulator.machine.grid import GridBytes
 from emulator.machine.layout import offset_of
+from emulator.machine.memory import CLUSTER_SHIFT, SHARED_BASE
 from emulator.machine.residents import RECORD, Resident
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES
 
-PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, ENDED, RETIRE, HANG, PART = 20, 21, 22, 23, 24, 25, 26, 28
+ENDED, RETIRE = 24, 25  # statuses: the last CTA of a launch has ended; Python is to end a CTA
+CTAID, SMID, CLUSTERID, CLUSTER_CTAID, RANK, SHARED = 0, 3, 4, 7, 10, 11  # what a row holds, the first of three parts
 ROWS = CONTEXT_BYTES + HEADER_BYTES
 NEXT_CTA = offset_of(GridBytes, "next")
-SOON = 1 << 14  # instructions that a thread goes on when a warp waits for Python
 
 
 @text
@@ -87,20 +81,45 @@ def warp_context(grid: GridBytes, block: int, index: int) -> Context:
 
 
 @native
+def position(grid: GridBytes, linear: int, part: int) -> int:
+    """A component of a CTA's index."""
+    if part == 0:
+        return linear % grid.width
+    if part == 1:
+        return linear // grid.width % grid.height
+    return linear // (grid.width * grid.height)
+
+
+@native
+def part_of_place(grid: GridBytes, record: Resident, which: int, addend: int) -> int:
+    """What a row says of the place of a CTA; addend: of an address of shared memory, in the CTA of rank 0."""
+    if which < SMID:
+        return position(grid, record.linear, which)
+    if which == SMID:
+        return record.sm
+    if which == RANK:
+        return record.rank
+    if which == SHARED:
+        return addend + (record.rank << CLUSTER_SHIFT)
+    part = which - CLUSTERID if which < CLUSTER_CTAID else which - CLUSTER_CTAID
+    size = grid.cluster_x
+    if part == 1:
+        size = grid.cluster_y
+    elif part == 2:
+        size = grid.cluster_z
+    at = position(grid, record.linear, part)
+    return at // size if which < CLUSTER_CTAID else at % size
+
+
+@native
 def fill_rows(grid: GridBytes, record: Resident) -> None:
     """Write the rows that hold the place of a CTA in its grid."""
     index = 0
     while index < grid.row_count:
-        place = load32(grid.rows + 16 * index)
-        width = load32(grid.rows + 16 * index + 4)
-        which = load32(grid.rows + 16 * index + 8)
-        value = record.sm
-        if which == 0:
-            value = record.linear % grid.width
-        elif which == 1:
-            value = record.linear // grid.width % grid.height
-        elif which == 2:
-            value = record.linear // (grid.width * grid.height)
+        place = load64(grid.rows + 32 * index)
+        width = load64(grid.rows + 32 * index + 8)
+        which = load64(grid.rows + 32 * index + 16)
+        value = part_of_place(grid, record, which, load64(grid.rows + 32 * index + 24))
         warp = 0
         while warp < grid.warps:
             at = warp_context(grid, record.block, warp).address + ROWS + place
@@ -155,11 +174,20 @@ def clean_block(grid: GridBytes, address: int) -> None:
 
 
 @native
+def set_origins(grid: GridBytes, record: Resident) -> None:
+    """Tell the warps of a CTA of a cluster where their own shared memory begins."""
+    warp = 0
+    while warp < grid.warps:
+        warp_context(grid, record.block, warp).shared_origin = SHARED_BASE + (record.rank << CLUSTER_SHIFT)
+        warp += 1
+
+
+@native
 def begin(record: Resident) -> int:
-    """Give a CTA its block as it is at the start; 0 if Python has to do it."""
+    """Give a CTA its block as it is at the start; 0 if there is none."""
     grid = GridBytes(record.grid)
     address = grid.free
-    if address == 0 or grid.row_count < 0:
+    if address == 0:
         return 0
     block = BlockHeader(address)
     grid.free = block.next
@@ -170,20 +198,22 @@ def begin(record: Resident) -> int:
     block.resident = record.address
     record.block = address
     fill_rows(grid, record)
+    if grid.cluster != 1:
+        set_origins(grid, record)
     return 1
 
 
 @native
 def claim_cta(grid: GridBytes) -> int:
-    """The number of the next CTA of a launch, which nobody else gets; not below `count` if there is none."""
+    """How many CTAs of a launch come before the next cluster, which is the caller's; `count` or more: there is none."""
     if grid.whole == 0:
         number = grid.next
         if number < grid.count:
-            grid.next = number + 1
+            grid.next = number + grid.cluster
         return number
     if GridBytes(grid.whole).next >= grid.count:
         return grid.count
-    return fetch_add64(grid.whole + NEXT_CTA, 1)
+    return fetch_add64(grid.whole + NEXT_CTA, grid.cluster)
 
 
 @native
@@ -193,21 +223,11 @@ def appear(run: Run, record: Resident, grid: GridBytes, number: int) -> None:
     record.block = 0
     record.queued = 0
     record.life += 1
-    run.progress += 1
+    record.ended = 0
     warp = 0
     while warp < grid.warps:
         push_back(run, record.address | warp)
         warp += 1
-
-
-@native
-def fits(grid: GridBytes, held: int) -> int:
-    """Whether an SM has room for one more CTA."""
-    if load64(held) + grid.ctas > load64(grid.room) or load64(held + 8) + grid.threads > load64(grid.room + 8):
-        return 0
-    if load64(held + 16) + grid.warps_held > load64(grid.room + 16):
-        return 0
-    return load64(held + 24) + grid.shared_held <= load64(grid.room + 24)
 
 
 @native
@@ -221,196 +241,142 @@ def hold(grid: GridBytes, sm: int, sign: int) -> None:
 
 
 @native
+def emptiest(run: Run, grid: GridBytes) -> int:
+    """The SM that holds the fewest CTAs: it has room, if any has."""
+    best = 0
+    fewest = 1 << 62
+    sm = 0
+    while sm < run.sms:
+        held = load64(grid.held + 32 * sm)
+        if held < fewest:
+            best = sm
+            fewest = held
+        sm += 1
+    return best
+
+
+@native
+def next_place(run: Run, grid: GridBytes) -> int:
+    """A place for a CTA; one of several threads takes those that its own CTAs have left."""
+    if grid.whole != 0:
+        left = Resident(grid.spare)
+        grid.spare = left.block
+        grid.spares -= 1
+        return left.address
+    record = Resident(load64(grid.places))
+    store64(grid.places, record.block)
+    record.sm = emptiest(run, grid)
+    hold(grid, record.sm, 1)
+    return record.address
+
+
+@native
+def vacate(grid: GridBytes, record: Resident) -> None:
+    """Nobody follows a CTA in its place now."""
+    record.grid = 0
+    record.life += 1
+    if grid.whole != 0:
+        record.block = grid.spare
+        grid.spare = record.address
+        grid.spares += 1
+        return
+    hold(grid, record.sm, -1)
+    record.block = load64(grid.places)
+    store64(grid.places, record.address)
+
+
+@native
+def has_room(grid: GridBytes) -> int:
+    """Whether there are places for a cluster of a launch that has its device for itself."""
+    if grid.whole != 0:
+        return grid.spares >= grid.cluster
+    return grid.capacity - (grid.next - grid.finished) >= grid.cluster
+
+
+@native
+def member(grid: GridBytes, cluster: int, rank: int) -> int:
+    """The number of a CTA of a cluster."""
+    columns = grid.width // grid.cluster_x
+    lines = grid.height // grid.cluster_y
+    x = cluster % columns * grid.cluster_x + rank % grid.cluster_x
+    y = cluster // columns % lines * grid.cluster_y + rank // grid.cluster_x % grid.cluster_y
+    z = cluster // (columns * lines) * grid.cluster_z + rank // (grid.cluster_x * grid.cluster_y)
+    return x + grid.width * (y + grid.height * z)
+
+
+@native
 def place_all(run: Run, grid: GridBytes) -> None:
-    """Place CTAs, each on the SM that holds the fewest, until there is no room."""
-    while grid.next < grid.count:
-        best = -1
-        fewest = 1 << 62
-        sm = 0
-        while sm < run.sms:
-            held = grid.held + 32 * sm
-            if load64(held) < fewest and fits(grid, held) != 0:
-                best = sm
-                fewest = load64(held)
-            sm += 1
-        if best < 0:
+    """Place clusters (or CTAs), each CTA on the SM that holds the fewest, until there is no room."""
+    while has_room(grid) != 0:
+        number = claim_cta(grid)
+        if number >= grid.count:
             return
-        hold(grid, best, 1)
-        record = Resident(load64(grid.places))
-        store64(grid.places, record.block)
-        record.grid = grid.address
-        record.sm = best
-        record.rank = 0
-        appear(run, record, grid, claim_cta(grid))
+        run.progress += 1
+        record = Resident(next_place(run, grid))
+        first = record.address
+        rank = 0
+        while True:
+            record.grid = grid.address
+            record.rank = rank
+            appear(run, record, grid, member(grid, number // grid.cluster, rank))
+            rank += 1
+            if rank == grid.cluster:
+                break
+            last = record
+            record = Resident(next_place(run, grid))
+            last.peer = record.address
+        record.peer = first
+
+
+@native
+def free_block(grid: GridBytes, address: int) -> None:
+    """A block that the next CTA may have."""
+    block = BlockHeader(address)
+    block.next = grid.free
+    grid.free = address
+
+
+@native
+def leave_cluster(grid: GridBytes, record: Resident) -> None:
+    """A CTA has ended: its block is free when those of all its cluster are."""
+    block = BlockHeader(record.block)
+    if record.peer != record.address:
+        block.next = record.ended
+        block.rank = record.rank
+        block.sm = record.sm
+        peer = Resident(record.peer)
+        peer.ended = block.address
+        while peer.peer != record.address:
+            peer = Resident(peer.peer)
+            peer.ended = block.address
+        peer.peer = record.peer
+        return
+    free_block(grid, block.address)
+    rest = record.ended
+    while rest != 0:
+        following = BlockHeader(rest).next
+        free_block(grid, rest)
+        rest = following
 
 
 @native
 def end_cta(run: Run, record: Resident) -> int:
-    """A CTA has ended: the next one takes its place.  Not 0 if Python has to do something."""
+    """A CTA has ended: the next one takes its place, or a cluster those of several.  Not 0 if Python has to act."""
     grid = GridBytes(record.grid)
     if grid.alone == 0:
         return RETIRE
-    block = BlockHeader(record.block)
-    block.next = grid.free
-    grid.free = block.address
+    leave_cluster(grid, record)
     grid.finished += 1
-    number = claim_cta(grid)
-    if number < grid.count:
-        appear(run, record, grid, number)
-        return 0
-    record.grid = 0
-    record.life += 1
-    if grid.whole != 0:
-        return 0  # Jobs counts the free places
-    hold(grid, record.sm, -1)
-    record.block = load64(grid.places)
-    store64(grid.places, record.address)
-    if grid.finished == grid.count:
+    if grid.cluster == 1:
+        number = claim_cta(grid)
+        if number < grid.count:
+            run.progress += 1
+            appear(run, record, grid, number)
+            return 0
+        vacate(grid, record)
+    else:
+        vacate(grid, record)
+        place_all(run, grid)
+    if grid.whole == 0 and grid.finished == grid.count:
         return ENDED
     return 0
-
-
-@native
-def log_turn(run: Run, record: Resident) -> None:
-    """Write down who runs from now on."""
-    store64(run.log, run.time)
-    store64(run.log + 8, GridBytes(record.grid).number | record.linear << 32)
-    store64(run.log + 16, run.current % RECORD)
-    run.log += 24
-
-
-@native
-def next_turn(run: Run) -> int:
-    """Take the first warp of the queue.  Not 0 if there is none to run now."""
-    ring = Ring(run.ring)
-    if run.time >= run.pause or (run.log != 0 and run.log >= run.log_end):
-        return PAUSED
-    if ring.count == 0:
-        return EMPTY
-    entry = load64(ring.entries + 8 * ring.head)
-    record = Resident(entry & -RECORD)
-    if record.block == 0 and begin(record) == 0:
-        run.current = entry
-        return NEEDS_BLOCK
-    ring.head = (ring.head + 1) & ring.mask
-    ring.count -= 1
-    record.queued = record.queued & ~(1 << entry % RECORD)
-    run.current = entry
-    run.turn_start = run.time
-    context = warp_context(GridBytes(record.grid), record.block, entry % RECORD)
-    run.left = context.left if context.left > 0 else run.quantum
-    if run.log != 0:
-        log_turn(run, record)
-    masks = Masks(context.address + ROWS - MASKS_BACK)
-    if masks.suspended != 0:
-        masks.waiting = masks.waiting & ~masks.suspended
-    if run.time >= run.limit:
-        return LIMIT
-    return 0
-
-
-@native
-def end_turn(run: Run, context: Context, record: Resident) -> int:
-    """The warp goes to the end of the queue, or waits, or has ended.  Not 0 if Python has to do something."""
-    entry = run.current
-    run.current = 0
-    status = 0
-    masks = Masks(context.address + ROWS - MASKS_BACK)
-    if masks.waiting & masks.suspended != 0:
-        run.idle += QUANTUM
-    if (masks.live & ~masks.waiting) | masks.suspended != 0:
-        context.left = 0
-        push_back(run, entry)
-    else:
-        context.left = run.left if run.left > 0 else 0
-        if masks.live == 0 and BlockHeader(record.block).live == 0:
-            status = end_cta(run, record)
-            if status == RETIRE:
-                run.current = entry
-    if run.progress != run.last_progress:
-        run.last_progress = run.progress
-        run.idle = 0
-        run.look_at = 0
-    else:
-        run.idle += run.time - run.turn_start
-        ready = Ring(run.ring).count
-        if run.idle > run.hang_after * (ready if ready > 0 else 1) and run.idle > run.look_at:
-            return HANG
-    return status
-
-
-@native
-def spend(run: Run, context: Context, executed: int) -> None:
-    """Instructions of the turn have been executed."""
-    run.left -= executed
-    run.time += executed
-    context.executed += executed
-
-
-@native
-def is_runnable(context: Context) -> int:
-    """Whether a lane of a warp can execute."""
-    masks = Masks(context.address + ROWS - MASKS_BACK)
-    return masks.live & ~masks.waiting
-
-
-@native
-def put_aside(run: Run, context: Context) -> None:
-    """One of several threads: the warp waits for Python, which all of them return to soon."""
-    append(Ring(run.aside), run.current)
-    context.left = run.left if run.left > 0 else 0
-    run.current = 0
-    if run.pause > run.time + SOON:
-        run.pause = run.time + SOON
-
-
-@native
-def run_ready(run: Run) -> int:
-    """Turn after turn, until Python is needed."""
-    while True:
-        if run.current == 0:
-            status = next_turn(run)
-            if status != 0:
-                return status
-        record = Resident(run.current & -RECORD)
-        grid = GridBytes(record.grid)
-        context = warp_context(grid, record.block, run.current % RECORD)
-        given = run.left
-        part = 0
-        if given > run.limit - run.time:
-            given = run.limit - run.time
-            part = 1
-        if given > run.until - run.time:
-            given = run.until - run.time
-            part = 1
-        may_park = 1 if run.parking != 0 and given == run.quantum else 0
-        if may_park != 0:
-            if context.spins == FOUND:
-                return PARK
-            if context.parked != 0:
-                executed = repeats(run, context)
-                if executed != 0:
-                    run.repeated += executed
-                    spend(run, context, executed)
-                    status = end_turn(run, context, record)
-                    if status != 0:
-                        return status
-                    continue
-            note_start(run, grid, context)
-        context.progress = 0
-        context.globals = run.address
-        status = run_turn(context.address + ROWS, context, given, 0)
-        spend(run, context, given - context.budget)
-        run.progress += context.progress
-        if status in (LEAVE, DELIVER):
-            if run.aside == 0:
-                return status
-            put_aside(run, context)
-            continue
-        if part != 0 and run.left > 0 and status != YIELDED and is_runnable(context) != 0:
-            return PART
-        if may_park != 0:
-            note_end(run, grid, context, status)
-        status = end_turn(run, context, record)
-        if status != 0:
-            return status

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.engines.native.context import ALLOCATION, CONTEXT, GLOBALS, new_run, offset_of
-from emulator.engines.native.cta_life import EMPTY, ENDED, HANG, LIMIT, NEEDS_BLOCK, PART, RETIRE
+from emulator.engines.native.cta_life import ENDED, RETIRE
 from emulator.engines.native.jobs import Jobs
 from emulator.engines.native.lanes_text import DELIVER, IDLE, LEAVE, TURN_OVER, YIELDED
 from emulator.engines.native.library import library
@@ -22,6 +22,7 @@ from emulator.engines.native.parking import PARK, Parkings
 from emulator.engines.native.records import NativeProgram
 from emulator.engines.native.runs import Heat, Policy
 from emulator.engines.native.templates import complete_block, complete_template
+from emulator.engines.native.turns import EMPTY, HANG, LIMIT, NEEDS_BLOCK, PART
 from emulator.engines.reference.engine import ReferenceEngine
 from emulator.engines.schedule import Pick, RoundRobin
 from emulator.machine import memory as m
@@ -225,7 +226,7 @@ class NativeEngine(ReferenceEngine):
                 continue
             if status != NEEDS_BLOCK:
                 break
-            self._make_block(self._get("current"))
+            self.runner.cta_at(self._get("current")).grid.grow()
             self._set(current=0)
         self._note_stretch(time.perf_counter() - start, runner.time >= pause)
         self._after(status)
@@ -282,14 +283,6 @@ class NativeEngine(ReferenceEngine):
         runner.take_up(Pick(runner.warp_at(self._get("current")), self._get("left"), exact=False))
         runner.events.flush()
         runner.take_up(None)
-
-    def _make_block(self, entry: int) -> None:
-        """The CTA of a warp begins, and native code has no block for it or cannot fill it."""
-        cta = self.runner.cta_at(entry)
-        if cta.grid.config.cluster is None:
-            cta.grid.grow()
-        else:
-            assert cta.block is not None
 
     def _after(self, status: int) -> None:
         """Do what native code has returned for."""

@@ -1,10 +1,11 @@
 """Several threads: the CTAs of one launch in native code, without Python's lock.
 
-The unit is a CTA.  For a stretch the resident CTAs are dealt out; every thread has a record of the run, a queue and a
-share of the launch (a copy of its GridBytes with free blocks of its own), and takes the next CTAs of the launch from
-one counter.  What needs Python is put aside, and all threads stop soon after, each between two turns: what they did is
-added up, and the one thread that is left goes on as if it had been the only one.  So reference steps, faults, printf
-and hangs are those of one thread.  Time is the sum of the threads' times.
+The unit is a CTA, or a cluster: its CTAs share memory, and so a thread.  For a stretch the resident CTAs are dealt
+out; every thread has a record of the run, a queue and a share of the launch (a copy of its GridBytes with free blocks
+of its own), and takes the next CTAs of the launch from one counter.  What needs Python is put aside, and all threads
+stop soon after, each between two turns: what they did is added up, and the one thread that is left goes on as if it
+had been the only one.  So reference steps, faults, printf and hangs are those of one thread.  Time is the sum of the
+threads' times.
 
 While threads run nobody patches records: a place to which a turn must be exact, and lanes that stand where nobody
 looks for them (`Run.stray`), need one thread.  What handlers remember in records (bytes 48 to 56) is written at once:
@@ -26,7 +27,7 @@ import numpy.typing as npt
 
 from emulator.engines.interrupts import interruptions_later
 from emulator.engines.native.context import new_run
-from emulator.engines.native.cta_life import EMPTY, NEEDS_BLOCK, PAUSED
+from emulator.engines.native.turns import EMPTY, NEEDS_BLOCK, PAUSED
 from emulator.engines.ready import Ready
 from emulator.machine.grid import NEXT, GridBytes
 from emulator.machine.layout import aligned_zeros, dtype_of, word_at
@@ -43,6 +44,7 @@ NEVER = 1 << 62
 LONG = 1 << 40  # idle instructions a warp that no thread reaches
 SHORT = 1 << 18  # instructions that are too few for the work of dealing out
 MOST_ALONE = 64  # stretches on one thread after short ones
+Numbers = npt.NDArray[np.int64]
 
 
 class Share:
@@ -73,6 +75,7 @@ class Share:
         free = self.free if self.whole is whole else 0
         self.grid[:] = whole.fields
         self.grid["free"], self.grid["whole"], self.grid["finished"] = free, whole.address, 0
+        self.grid["spare"] = self.grid["spares"] = 0
         self.whole = whole
         self.run[:] = run
         self.run["ring"], self.run["aside"] = self.ready.fields.ctypes.data, self.aside.fields.ctypes.data
@@ -142,14 +145,15 @@ class Jobs:
     def _run(self, grid: Grid, run: Any, pause: int) -> tuple[float | None, int]:
         """Deal out, run, add up: the seconds that it took, None if there is too little to do; warps put aside."""
         device = self.runner.devices[grid.device]
-        places = self._places_to_deal(device)
-        if len(places) < 2:
+        places, units = self._to_deal(device, grid)
+        count = min(len(self.shares), int(units.max(initial=-1)) + 1)
+        if count < 2:
             self._collect(grid)
             return None, 0
-        shares = self.shares[: len(places)]
+        shares = self.shares[:count]
         for share in shares:
             share.prepare(grid, run, pause)
-        self._deal(device, places, shares)
+        self._deal(device, places, units % count, shares)
         self._deal_blocks(grid, shares)
         self.runner.threaded = True
         start = time.perf_counter()
@@ -170,17 +174,25 @@ class Jobs:
         for share in self.shares:
             share.stop()
 
-    def _places_to_deal(self, device: DeviceState) -> npt.NDArray[np.int64]:
-        """The places of the resident CTAs that can run."""
-        can_run = np.zeros(len(device.table.records), bool)
+    def _to_deal(self, device: DeviceState, grid: Grid) -> tuple[Numbers, Numbers]:
+        """The places of the resident CTAs that can run, with the others of their clusters, and each one's number:
+        that of its cluster among these, or its own."""
+        records = device.table.records
+        can_run = np.zeros(len(records), bool)
         can_run[_numbers(device.table, self.runner.ready.entries())] = True
-        return np.flatnonzero(can_run)
+        if grid.cluster_size == 1:
+            places = np.flatnonzero(can_run)
+            return places, np.arange(len(places))
+        resident = np.flatnonzero(records["grid"] == grid.address)
+        clusters = grid.cluster_of(records["linear"][resident])
+        there = np.isin(clusters, clusters[can_run[resident]])
+        return resident[there], np.unique(clusters[there], return_inverse=True)[1]
 
-    def _deal(self, device: DeviceState, places: npt.NDArray[np.int64], shares: list[Share]) -> None:
+    def _deal(self, device: DeviceState, places: Numbers, owners_of: Numbers, shares: list[Share]) -> None:
         """Give every thread a part of the CTAs, and of the queue."""
         table, entries = device.table, self.runner.ready.entries()
         owner_of = np.zeros(len(table.records), np.int64)
-        owner_of[places] = np.arange(len(places)) % len(shares)
+        owner_of[places] = owners_of
         table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owner_of[places]]
         owners = owner_of[_numbers(table, entries)]
         for number, share in enumerate(shares):
@@ -226,7 +238,7 @@ class Jobs:
         if runner.progress != progress:
             runner.watch_progress()
 
-    def _take_back(self, device: DeviceState, grid: Grid, places: npt.NDArray[np.int64]) -> None:
+    def _take_back(self, device: DeviceState, grid: Grid, places: Numbers) -> None:
         """The CTAs that are there are the launch's again; the places of those that nobody has followed are free."""
         table = device.table
         is_free = table.records["grid"][places] == 0
@@ -235,6 +247,7 @@ class Jobs:
         table.give_back(free)
         counts = np.bincount(table.records["sm"][free], minlength=device.sms)
         device.held -= counts[:, None] * device.needs(grid)
+        self.runner.engine.place(device, grid)
 
     def _finish(self, grid: Grid, aside: int) -> None:
         """Turns of those that were put aside, which come to what Python does; and what the end of a launch brings."""

@@ -14,6 +14,7 @@ from emulator.engines.native import (
     parking,
     recording,
     scalar,
+    turns,
     watching,
 )
 from emulator.engines.native.lanes_text import LEAVE
@@ -35,6 +36,7 @@ PARTS = (
     noting,
     parking,
     recording,
+    turns,
     watching,
 )  # importing them declares their functions
 ENTRIES = """

@@ -1,7 +1,6 @@
 """What native code needs in the block of a CTA: contexts, and rows for constants and special registers.
 
 The template of a launch holds all of it that is the same in every CTA; the rows that differ are listed for native code.
-In a launch with clusters Python writes those.
 """
 
 from __future__ import annotations
@@ -12,20 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.engines.native.context import CONTEXT
+from emulator.engines.native.cta_life import CLUSTER_CTAID, CLUSTERID, CTAID, RANK, SHARED, SMID
 from emulator.engines.native.records import ConstantRow, NativeProgram
 from emulator.engines.reference.operands import constant_row
 from emulator.machine import memory as m
 from emulator.machine.cta import Cta
 from emulator.machine.layout import Bytes
 from emulator.machine.warp import CONTEXT_BYTES, HEADER_BYTES, Warp
-from emulator.program.operands import Special
+from emulator.program.operands import Special, Symbol
 from emulator.ptx_types import Dim3
 
 if TYPE_CHECKING:
     from emulator.engines.native.engine import NativeEngine
     from emulator.machine.grid import Grid
 
-SM = 3  # in the list of rows: 0 to 2 for the components of the CTA's index
+WITHOUT_CLUSTERS = {"ctaid": CTAID, "clusterid": CTAID, "smid": SMID}
+IN_CLUSTERS = {
+    "ctaid": CTAID, "clusterid": CLUSTERID, "cluster_ctaid": CLUSTER_CTAID, "smid": SMID, "cluster_ctarank": RANK,
+}  # fmt: skip
 NO_ROW = -1
 
 
@@ -55,18 +58,19 @@ def complete_template(engine: NativeEngine, grid: Grid) -> None:
                 _copy_row(grid, row, index)
             else:
                 _fill_row(engine, warp, row)
-            if not index and _source(row) != NO_ROW:
-                varying.append((row.offset, row.type.bytes, _source(row), 0))
-    grid.rows = np.array(varying, np.int32).reshape(-1, 4)
+            if not index and (source := _source(row, grid)) != NO_ROW:
+                first_lane = _row_at(grid.template, layout.warps_at, row, row.type.bytes)
+                addend = int.from_bytes(first_lane.tobytes(), "little") if source == SHARED else 0
+                varying.append((row.offset, row.type.bytes, source, addend))
+    grid.rows = np.array(varying, np.int64).reshape(-1, 4)
     fields = grid.fields
     fields["template"], fields["rows"] = grid.template.ctypes.data, grid.rows.ctypes.data
-    fields["row_count"] = len(varying) if grid.config.cluster is None else NO_ROW
+    fields["row_count"] = len(varying)
     fields["shared_bytes"] = -(-layout.shared_bytes // 64) * 64
     for name in ("barrier_bytes", "shared_at", "warps_at", "warp_bytes", "warps", "register_bytes"):
         fields[name] = getattr(layout, name)
     fields["block_bytes"], fields["local_at"] = layout.size, layout.local_at
     fields["local_bytes"] = 32 * layout.stack_bytes
-    fields["width"], fields["height"] = grid.config.grid.x, grid.config.grid.y
 
 
 def complete_block(engine: NativeEngine, cta: Cta) -> None:
@@ -93,14 +97,15 @@ def _fill_context(engine: NativeEngine, warp: Warp, native: NativeProgram, index
     context["joins"], context["count"], context["index"] = native.joins.ctypes.data, len(native.map) - 1, index
 
 
-def _source(row: ConstantRow) -> int:
-    """Which of the numbers of a CTA a row holds; in a launch without clusters only these differ."""
+def _source(row: ConstantRow, grid: Grid) -> int:
+    """Which of the numbers of a CTA a row holds; NO_ROW if it is the same in all of them."""
     place = row.place
-    if not isinstance(place, Special):
+    if isinstance(place, Symbol):
+        return SHARED if row.level == "cta" and grid.cluster_size > 1 else NO_ROW
+    if not isinstance(place, Special) or place.component > 2:
         return NO_ROW
-    if place.name in ("ctaid", "clusterid") and place.component < SM:
-        return place.component
-    return SM if place.name == "smid" else NO_ROW
+    first = (WITHOUT_CLUSTERS if grid.cluster_size == 1 else IN_CLUSTERS).get(place.name, NO_ROW)
+    return first + place.component if first in (CTAID, CLUSTERID, CLUSTER_CTAID) else first
 
 
 def _fill_row(engine: NativeEngine, warp: Warp, row: ConstantRow) -> None:

@@ -136,9 +136,9 @@ class Access:
         pieces = []
         for number in np.unique(rank[lanes]):
             part = lanes & (rank == number)
-            if number >= len(self.warp.cta.cluster):
+            if number >= self.warp.cta.grid.cluster_size:
                 raise self._fault("illegal", part, write)
-            buffer = self.warp.cta.cluster[int(number)].shared
+            buffer = self.warp.cta.member(int(number)).shared
             pieces.append(self._bounded(buffer, index, part, len(buffer), write))
         return pieces
 

@@ -22,7 +22,7 @@ from tests.engines.native.kernel_frame import RECORD
 from tests.engines.native.outcomes import HANG_AFTER, MULTIMEM, code_of
 from tests.engines.native.random_operands import MULTICAST
 from tests.engines.native.random_programs import RandomProgram, program
-from tests.engines.programs import kernel, start
+from tests.engines.programs import kernel, lanes_that_wait, start
 from tests.test_samples import SAMPLES
 
 LOCK = """
@@ -87,37 +87,6 @@ quiet:
 """
 )
 TRAP = WORK + "setp.eq.u32 %p0, %i, 20000;\n@%p0 trap;\nst.global.u32 [%mine], %r2;"
-WAIT_IN_PART = """
-    setp.ge.u32 %p0, %t, 32;
-@%p0 bra LAST;
-    setp.ge.u32 %p1, %t, 16;
-@%p1 bra WAIT;
-    barrier.arrive 1, 64;
-    .local .align 8 .b8 values[8];
-    mov.u64 %rd1, text;
-    cvta.global.u64 %rd1, %rd1;
-    mov.u64 %rd2, values;
-    cvta.local.u64 %rd2, %rd2;
-    mov.u32 %r1, 0;
-RUN:
-    { .param .b64 a; .param .b64 b; .param .b32 r;
-      st.param.b64 [a], %rd1; st.param.b64 [b], %rd2;
-      call.uni (r), vprintf, (a, b); }
-    add.u32 %r1, %r1, 1;
-    setp.lt.u32 %p2, %r1, 5;
-@%p2 bra RUN;
-    bra.uni DONE;
-WAIT:
-    barrier.sync 1, 64;
-    bra.uni DONE;
-LAST:
-    add.u32 %r1, %r1, 1;
-    setp.lt.u32 %p2, %r1, 1500;
-@%p2 bra LAST;
-    barrier.sync 1, 64;
-DONE:
-    st.global.u32 [%mine], %i;
-"""
 PRINT = """
     setp.ne.u32 %p0, %t, 0;
 @%p0 bra quiet;
@@ -132,6 +101,22 @@ PRINT = """
       call.uni (r), vprintf, (a, b); }
 quiet:
 """
+WAIT_IN_PART = lanes_that_wait(
+    """
+    .local .align 8 .b8 values[8];
+    mov.u64 %rd1, text;
+    cvta.global.u64 %rd1, %rd1;
+    mov.u64 %rd2, values;
+    cvta.local.u64 %rd2, %rd2;
+    """,
+    """
+    { .param .b64 a; .param .b64 b; .param .b32 r;
+      st.param.b64 [a], %rd1; st.param.b64 [b], %rd2;
+      call.uni (r), vprintf, (a, b); }
+    """,
+    rounds=5,
+    last=1500,
+)
 PRINT_HEAD = """
 .extern .func (.param .b32 r) vprintf(.param .b64 a, .param .b64 b);
 .global .align 1 .b8 text[8] = {99, 116, 97, 32, 37, 117, 10, 0};
@@ -282,15 +267,8 @@ def test_what_needs_an_order_has_one_thread_and_says_why(options: dict[str, Any]
     assert system.threads == f"one thread: {why}"
 
 
-def test_clusters_and_launches_side_by_side_have_one_thread() -> None:
-    with System(engine="native", jobs=2) as system:
-        device = system.device(0)
-        out = device.zeros(64 * 200, np.uint32)
-        code = kernel(WORK + "st.global.u32 [%mine], %i;")
-        start(code, device, out, grid=100, block=64, cluster=2)
-        system.sync()
-        assert system.threads == "one thread: CTAs of a cluster share memory"
-        assert list(out.numpy()) == list(range(64 * 200))
+def test_launches_side_by_side_have_one_thread() -> None:
+    code = kernel(WORK + "st.global.u32 [%mine], %i;")
     with System(engine="native", jobs=2) as system:
         device = system.device(0)
         outs = [device.zeros(64 * 50, np.uint32) for _ in range(2)]
@@ -343,7 +321,7 @@ def seen(program: RandomProgram, jobs: int, schedule: str = "round_robin", most:
         system.multicast(MULTICAST, np.uint8)
     device, fault = system.device(0), ""
     given, out = device.array(program.input(), name="in"), device.zeros(RECORD * program.threads, np.uint8)
-    config = LaunchConfig(program.grid, block=program.block, shmem_size=program.shared)
+    config = LaunchConfig(program.grid, cluster=program.cluster, block=program.block, shmem_size=program.shared)
     kernel = code_of(program).get_kernel(program.kernels[0])
     launch(device.default_stream, config, kernel, given, out, program.parameter())
     try:
@@ -356,8 +334,8 @@ def seen(program: RandomProgram, jobs: int, schedule: str = "round_robin", most:
 
 def knows_no_order(drawn: RandomProgram) -> bool:
     """Whether a program ends, and leaves the same whichever warp goes first; then it must on several threads too."""
-    many, limit = dataclasses.replace(drawn, grid=24, cluster=None), 24 * drawn.most
-    if drawn.cluster or any(name in drawn.text for name in OF_ALL_CTAS):
+    many, limit = dataclasses.replace(drawn, grid=24 // (drawn.cluster or 1)), 24 * drawn.most
+    if any(name in drawn.text for name in OF_ALL_CTAS):
         return False
     alone = seen(many, 1, most=limit)
     if alone[2] or any(seen(many, 1, f"random:{n}", limit) != alone for n in range(4)):
