@@ -207,6 +207,20 @@ class Grid:
         word_at(address + NEXT).value = int(self.fields["free"][0])
         self.fields["free"] = address
 
+    def take_blocks(self, most: int) -> int:
+        """The first of a list of free blocks, not more than `most` of them."""
+        if not self.fields["free"][0]:
+            self.grow()
+        first = last = int(self.fields["free"][0])
+        for _ in range(most - 1):
+            following = word_at(last + NEXT).value
+            if not following:
+                break
+            last = following
+        self.fields["free"] = word_at(last + NEXT).value
+        word_at(last + NEXT).value = 0
+        return first
+
     def take_block(self) -> int:
         """A block for a CTA."""
         if not self.fields["free"][0]:

@@ -93,7 +93,19 @@ class Run(Record):
     log_end: u64
     multicasts: u64  # entries of multicast objects by address (multimem.py), and
     multicast_count: i64  # how many there are
+    fresh: u64  # while several threads run CTAs: those that none of them has yet (Fresh), and
+    share: u64  # the GridBytes of this one's share; else 0
+    parked_turns: i64  # of parked warps, one after the other
     aside: u64  # while several threads run CTAs: the warps of this one that wait for Python (jobs.py); else 0
+
+
+class Fresh(Record):
+    """CTAs that have not begun, of which all threads take the next one or cluster."""
+
+    next: i64
+    count: i64
+    size: i64  # CTAs of a cluster
+    places: u64  # addresses of their records
 
 
 class Masks(Record):

@@ -26,9 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.engines.interrupts import interruptions_later
-from emulator.engines.native.context import new_run
+from emulator.engines.native.context import Fresh, new_run
+from emulator.engines.native.parking import SCRATCH_BYTES
 from emulator.engines.native.turns import EMPTY, NEEDS_BLOCK, PAUSED
-from emulator.engines.ready import Ready
+from emulator.engines.ready import Entries, Ready
 from emulator.machine.grid import NEXT, GridBytes
 from emulator.machine.layout import aligned_zeros, dtype_of, word_at
 from emulator.machine.residents import RECORD
@@ -42,9 +43,12 @@ if TYPE_CHECKING:
 
 NEVER = 1 << 62
 LONG = 1 << 40  # idle instructions a warp that no thread reaches
+BLOCKS = 64  # that a thread takes at once
 SHORT = 1 << 18  # instructions that are too few for the work of dealing out
 MOST_ALONE = 64  # stretches on one thread after short ones
+NOBODY = -1
 Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Share:
@@ -56,6 +60,8 @@ class Share:
         self.run = new_run()
         self.ready = Ready(runner.ready.capacity, runner.warp_at)
         self.aside = Ready(runner.ready.capacity, runner.warp_at)
+        self.parkings = engine.parkings
+        self._scratch = np.zeros(SCRATCH_BYTES, np.uint8)
         self.grid: Any = aligned_zeros(dtype_of(GridBytes).itemsize).view(dtype_of(GridBytes))
         self.whole: Grid | None = None
         self.others: list[Share] = []
@@ -70,8 +76,8 @@ class Share:
         """The first of its free blocks, 0 for none."""
         return int(self.grid["free"][0])
 
-    def prepare(self, whole: Grid, run: Any, pause: int) -> None:
-        """Be as far as the run and the launch are."""
+    def prepare(self, whole: Grid, run: Any, pause: int, fresh: int) -> None:
+        """Be as far as the run and the launch are.  fresh: the address of the CTAs that no thread has yet."""
         free = self.free if self.whole is whole else 0
         self.grid[:] = whole.fields
         self.grid["free"], self.grid["whole"], self.grid["finished"] = free, whole.address, 0
@@ -80,7 +86,9 @@ class Share:
         self.run[:] = run
         self.run["ring"], self.run["aside"] = self.ready.fields.ctypes.data, self.aside.fields.ctypes.data
         self.run["limit"], self.run["until"], self.run["hang_after"] = NEVER, NEVER, LONG
-        self.run["pause"], self.run["parking"], self.run["log"] = pause, 0, 0
+        self.run["pause"], self.run["parking"], self.run["log"] = pause, self.parkings.generation, 0
+        self.run["scratch"], self.run["parked_turns"] = self._scratch.ctypes.data, 0
+        self.run["fresh"], self.run["share"] = fresh, self.address
         self.aside.set_addresses([])
 
     def work(self) -> None:
@@ -91,8 +99,7 @@ class Share:
             while (status := self.library.run_ready(self.run.ctypes.data)) == NEEDS_BLOCK:
                 self.run["current"] = 0
                 with self.lock:
-                    blocks = whole.pool.grow(whole.cta_count)
-                self.grid["free"] = _chain(blocks)
+                    self.grid["free"] = whole.take_blocks(BLOCKS)
             assert status in (PAUSED, EMPTY), status
         finally:
             for share in self.others:
@@ -108,6 +115,7 @@ class Jobs:
 
     def __init__(self, engine: NativeEngine, count: int) -> None:
         self.runner: Runner = engine.runner
+        self._parkings = engine.parkings
         lock = threading.Lock()
         self.shares = [Share(engine, lock) for _ in range(count)]
         for share in self.shares:
@@ -116,6 +124,8 @@ class Jobs:
         self._alone = 0  # stretches that one thread is to run
         self._penalty = 1
         self._launch: Grid | None = None
+        self._fresh: Any = aligned_zeros(64)[: dtype_of(Fresh).itemsize].view(dtype_of(Fresh))
+        self._places: Entries = np.zeros(0, np.uint64)
 
     def stretch(self, run: Any, instructions: int) -> float | None:
         """Run CTAs of the launch on all threads for about so many instructions each; the seconds that it took.
@@ -135,7 +145,7 @@ class Jobs:
             taken, aside = self._run(grid, run, before + instructions)
         if taken is None:
             return None
-        if runner.time - before < SHORT:
+        if runner.time - before < 2 * SHORT:
             self._alone, self._penalty = self._penalty, min(2 * self._penalty, MOST_ALONE)
         else:
             self._penalty = 1
@@ -151,10 +161,10 @@ class Jobs:
             self._collect(grid)
             return None, 0
         shares = self.shares[:count]
+        fresh = self._set_aside_fresh(device, grid, places, units)
         for share in shares:
-            share.prepare(grid, run, pause)
-        self._deal(device, places, units % count, shares)
-        self._deal_blocks(grid, shares)
+            share.prepare(grid, run, pause, self._fresh.ctypes.data)
+        self._deal(device, places[~fresh], units[~fresh] % count, shares)
         self.runner.threaded = True
         start = time.perf_counter()
         running = [self._threads.submit(share.work) for share in shares[1:]]
@@ -163,7 +173,8 @@ class Jobs:
         finally:
             wait(running)
         taken = time.perf_counter() - start
-        self._add_up(grid, shares)
+        self._add_up(device, grid, shares)
+        run["repeated"] += sum(int(share.run["repeated"][0]) for share in shares) - count * run["repeated"]
         self._take_back(device, grid, places)
         for future in running:
             future.result()
@@ -188,24 +199,38 @@ class Jobs:
         there = np.isin(clusters, clusters[can_run[resident]])
         return resident[there], np.unique(clusters[there], return_inverse=True)[1]
 
+    def _set_aside_fresh(self, device: DeviceState, grid: Grid, places: Numbers, units: Numbers) -> Flags:
+        """Let all threads draw from the CTAs that have not begun, in the order of their numbers; which they are."""
+        records, size = device.table.records, grid.cluster_size
+        fresh: Flags = records["block"][places] == 0
+        if size > 1:
+            fresh = (np.bincount(units, fresh) == size)[units]
+        waiting, rank = places[fresh], records["rank"][places[fresh]]
+        order = np.lexsort((rank, grid.cluster_of(records["linear"][waiting])))
+        self._places = waiting[order].astype(np.uint64) * np.uint64(RECORD) + np.uint64(device.table.start)
+        self._fresh[:] = (0, len(waiting), size, self._places.ctypes.data)
+        return fresh
+
+    def _not_taken(self, grid: Grid) -> Entries:
+        """The warps of the CTAs that no thread has taken, in their order."""
+        places = self._places[int(self._fresh["next"][0]) :]
+        return np.add.outer(places, np.arange(grid.warps, dtype=np.uint64)).ravel()
+
+    def _aside(self, device: DeviceState, shares: list[Share]) -> Entries:
+        """The warps that wait for Python, those of the first CTAs first."""
+        entries = np.concatenate([share.aside.entries() for share in shares])
+        return entries[np.argsort(device.table.records["linear"][_numbers(device.table, entries)], stable=True)]
+
     def _deal(self, device: DeviceState, places: Numbers, owners_of: Numbers, shares: list[Share]) -> None:
         """Give every thread a part of the CTAs, and of the queue."""
         table, entries = device.table, self.runner.ready.entries()
-        owner_of = np.zeros(len(table.records), np.int64)
+        owner_of = np.full(len(table.records), NOBODY)
         owner_of[places] = owners_of
-        table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owner_of[places]]
+        table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owners_of]
         owners = owner_of[_numbers(table, entries)]
         for number, share in enumerate(shares):
             share.ready.set_addresses(entries[owners == number])
         self.runner.ready.set_addresses([])
-
-    def _deal_blocks(self, grid: Grid, shares: list[Share]) -> None:
-        """Give every thread as many free blocks, neighbours to one thread, if the launch has any or a thread none."""
-        if grid.fields["free"][0] or not all(share.free for share in shares):
-            blocks = np.array_split(sorted(self._free_blocks(grid)), len(shares))
-            for share, part in zip(shares, blocks, strict=True):
-                share.grid["free"] = _chain(part.tolist())
-            grid.fields["free"] = 0
 
     def _free_blocks(self, grid: Grid) -> list[int]:
         """The free blocks of a launch and of its shares, which have none then."""
@@ -221,7 +246,7 @@ class Jobs:
         if any(share.whole is grid and share.free for share in self.shares):
             grid.fields["free"] = _chain(self._free_blocks(grid))
 
-    def _add_up(self, grid: Grid, shares: list[Share]) -> None:
+    def _add_up(self, device: DeviceState, grid: Grid, shares: list[Share]) -> None:
         """One queue, one time, one launch again; who was put aside comes first."""
         runner, fields = self.runner, grid.fields
         began, progress, idle = runner.time, runner.progress, runner.idle
@@ -231,8 +256,8 @@ class Jobs:
             runner.progress += int(run["progress"]) - progress
             runner.idle += int(run["idle"]) - idle
             fields["finished"] += share.grid["finished"]
-        queues = [share.aside for share in shares] + [share.ready for share in shares]
-        runner.ready.set_addresses(np.concatenate([queue.entries() for queue in queues]))
+        ready = [share.ready.entries() for share in shares]
+        runner.ready.set_addresses(np.concatenate([self._aside(device, shares), self._not_taken(grid), *ready]))
         fields["next"] = np.minimum(fields["next"], grid.cta_count)
         runner.turn_start = runner.time
         if runner.progress != progress:
@@ -253,16 +278,20 @@ class Jobs:
         """Turns of those that were put aside, which come to what Python does; and what the end of a launch brings."""
         runner = self.runner
         for _ in range(aside):
-            runner.run_turn()
+            turn = runner.settle()
+            if turn is not None and self._parkings.spins(turn.warp):
+                self._parkings.park(turn.warp, turn.instructions)
+            else:
+                runner.run_turn()
         runner.hangs.look_over()
         if grid.finished and grid in runner.running:
             runner.launches.start_work()
             runner.watch_progress()
 
 
-def _numbers(table: ResidentTable, entries: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _numbers(table: ResidentTable, entries: Entries) -> Entries:
     """The places of the CTAs whose warps are in a queue."""
-    found: npt.NDArray[np.uint64] = (entries - np.uint64(table.start)) // np.uint64(RECORD)
+    found: Entries = (entries - np.uint64(table.start)) // np.uint64(RECORD)
     return found
 
 

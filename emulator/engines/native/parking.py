@@ -170,6 +170,10 @@ class Parkings:
         """Execute all turns again, because stops may have been planted in them."""
         self._generation += 1
 
+    def spins(self, warp: Warp) -> bool:
+        """Whether native code has found that a warp spins."""
+        return int(warp.context[: dtype_of(Context).itemsize].view(dtype_of(Context))["spins"][0]) == FOUND
+
     def park(self, warp: Warp, quantum: int) -> None:
         """Execute a turn of a warp that spins, and remember it if it can be repeated."""
         engine, runner = self._engine, self._engine.runner

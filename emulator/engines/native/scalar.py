@@ -9,10 +9,10 @@ machine/layout.py, made from an address) whose fields are read and written by na
         run.head = (run.head + 1) & run.ring_mask
         return entry
 
-There are while, if, return, break and continue, + - * // % & | ^ << >> (// and % are unsigned, >> shifts zeros in),
-signed comparisons, `in` a tuple, and, or, not, constants of the module, calls of other native functions and of those
-that are written as text.  A function that takes (ip, regs, ctx, mask) has a handler's form; `return tail(f, ip, regs,
-ctx, mask)` jumps to another.
+There are while, if, return, break and continue, `a if c else b` (both sides are computed), + - * // % & | ^ << >>
+(// and % are unsigned, >> shifts zeros in), signed comparisons, `in` a tuple, and, or, not, constants of the module,
+calls of other native functions and of those that are written as text.  A function that takes (ip, regs, ctx, mask)
+has a handler's form; `return tail(f, ip, regs, ctx, mask)` jumps to another.
 """
 
 from __future__ import annotations

@@ -5,8 +5,18 @@
 
 from __future__ import annotations
 
-from emulator.engines.native.context import Context, Masks, Run
-from emulator.engines.native.cta_life import RETIRE, ROWS, append, begin, end_cta, push_back, warp_context
+from emulator.engines.native.context import Context, Fresh, Masks, Run
+from emulator.engines.native.cta_life import (
+    RETIRE,
+    ROWS,
+    append,
+    begin,
+    end_cta,
+    fetch_add64,
+    push_back,
+    push_front,
+    warp_context,
+)
 from emulator.engines.native.lanes import MASKS_BACK, run_turn
 from emulator.engines.native.lanes_text import DELIVER, LEAVE, YIELDED
 from emulator.engines.native.parking import FOUND, PARK, note_end, note_start, repeats
@@ -18,7 +28,8 @@ from emulator.machine.grid import GridBytes
 from emulator.machine.residents import RECORD, Resident
 
 PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, HANG, PART = 20, 21, 22, 23, 26, 28
-SOON = 1 << 14  # instructions that a thread goes on when a warp waits for Python
+SOON = 1 << 14  # instructions that a thread goes on when a warp waits for Python, and
+LATER = 1 << 18  # when it is to be parked
 
 
 @native
@@ -31,11 +42,49 @@ def log_turn(run: Run, record: Resident) -> None:
 
 
 @native
+def wants_fresh(ring: Ring) -> int:
+    """Whether nobody is in the middle of a turn, or of a CTA's first ones: then it is the turn of a CTA that is new."""
+    if ring.count == 0:
+        return 1
+    entry = load64(ring.entries + 8 * ring.head)
+    record = Resident(entry & -RECORD)
+    if record.block == 0:
+        return 1
+    context = warp_context(GridBytes(record.grid), record.block, entry % RECORD)
+    if context.left > 0:
+        return 0
+    return context.executed != 0
+
+
+@native
+def take_fresh(run: Run) -> None:
+    """One of several threads takes CTAs that none has yet: they come first, the lowest first."""
+    fresh = Fresh(run.fresh)
+    grid = GridBytes(run.share)
+    if fresh.next < fresh.count:
+        first = fetch_add64(fresh.address, fresh.size)
+        if first < fresh.count:
+            index = fresh.size
+            while index > 0:
+                index -= 1
+                record = Resident(load64(fresh.places + 8 * (first + index)))
+                record.grid = grid.address
+                warp = grid.warps
+                while warp > 0:
+                    warp -= 1
+                    push_front(run, record.address | warp)
+            return
+    run.fresh = 0
+
+
+@native
 def next_turn(run: Run) -> int:
     """Take the first warp of the queue.  Not 0 if there is none to run now."""
     ring = Ring(run.ring)
     if run.time >= run.pause or (run.log != 0 and run.log >= run.log_end):
         return PAUSED
+    if run.fresh != 0 and wants_fresh(ring) != 0:
+        take_fresh(run)
     if ring.count == 0:
         return EMPTY
     entry = load64(ring.entries + 8 * ring.head)
@@ -106,13 +155,19 @@ def is_runnable(context: Context) -> int:
 
 
 @native
-def put_aside(run: Run, context: Context) -> None:
-    """One of several threads: the warp waits for Python, which all of them return to soon."""
+def put_aside(run: Run, context: Context, soon: int) -> None:
+    """One of several threads: the warp waits for Python, which all of them return to after so many instructions."""
     append(Ring(run.aside), run.current)
     context.left = run.left if run.left > 0 else 0
     run.current = 0
-    if run.pause > run.time + SOON:
-        run.pause = run.time + SOON
+    if run.pause > run.time + soon:
+        run.pause = run.time + soon
+
+
+@native
+def only_parked(run: Run) -> int:
+    """One of several threads has had a round of parked warps: it has nothing to do, and its time must not fly."""
+    return run.aside != 0 and run.parked_turns > Ring(run.ring).count
 
 
 @native
@@ -120,6 +175,8 @@ def run_ready(run: Run) -> int:
     """Turn after turn, until Python is needed."""
     while True:
         if run.current == 0:
+            if only_parked(run) != 0:
+                return EMPTY
             status = next_turn(run)
             if status != 0:
                 return status
@@ -137,17 +194,22 @@ def run_ready(run: Run) -> int:
         may_park = 1 if run.parking != 0 and given == run.quantum else 0
         if may_park != 0:
             if context.spins == FOUND:
-                return PARK
+                if run.aside == 0:
+                    return PARK
+                put_aside(run, context, LATER)
+                continue
             if context.parked != 0:
                 executed = repeats(run, context)
                 if executed != 0:
                     run.repeated += executed
+                    run.parked_turns += 1
                     spend(run, context, executed)
                     status = end_turn(run, context, record)
                     if status != 0:
                         return status
                     continue
             note_start(run, grid, context)
+        run.parked_turns = 0
         context.progress = 0
         context.globals = run.address
         status = run_turn(context.address + ROWS, context, given, 0)
@@ -156,7 +218,7 @@ def run_ready(run: Run) -> int:
         if status in (LEAVE, DELIVER):
             if run.aside == 0:
                 return status
-            put_aside(run, context)
+            put_aside(run, context, SOON)
             continue
         if part != 0 and run.left > 0 and status != YIELDED and is_runnable(context) != 0:
             return PART

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from emulator import LaunchConfig, System, launch, samples
+from emulator.engines.native.engine import NativeEngine
 from emulator.errors import KernelFault
 from emulator.observers.counters import Counters
 from tests.benchmarks.five_kernels import WORKLOADS, Launch, Workload
@@ -86,6 +87,27 @@ spin:
 quiet:
 """
 )
+WORKERS = """
+    setp.ne.u32 %p0, %w, 0;
+@%p0 bra WAIT;
+    mov.u32 %r0, 0;
+LOOP:
+    add.u32 %r0, %r0, 1;
+    and.b32 %r1, %r0, 31;
+    setp.eq.u32 %p1, %r1, 0;
+@%p1 st.global.u32 [%mine+64], %r0;
+    setp.lt.u32 %p1, %r0, 60000;
+@%p1 bra LOOP;
+    setp.ne.u32 %p0, %t, 0;
+@%p0 exit;
+    {signal}
+    exit;
+WAIT:
+    {wait}
+    setp.ne.u32 %p1, %r2, {goal};
+@%p1 bra WAIT;
+    st.global.u32 [%mine], %r2;
+"""
 TRAP = WORK + "setp.eq.u32 %p0, %i, 20000;\n@%p0 trap;\nst.global.u32 [%mine], %r2;"
 PRINT = """
     setp.ne.u32 %p0, %t, 0;
@@ -192,6 +214,20 @@ def test_a_fault_in_one_thread_is_that_of_one_thread(body: str) -> None:
     assert faults[0].code == faults[1].code
     assert faults[0].message == faults[1].message
     assert [key for key, _ in faults[0].facts] == [key for key, _ in faults[1].facts]
+
+
+@pytest.mark.parametrize("signal", ["st.volatile.shared.u32 [box], 5;", "red.release.gpu.global.add.u32 [%out], 1;"])
+def test_warps_that_spin_are_parked_on_all_threads(signal: str) -> None:
+    """One warp of each CTA works, the others wait for it, or for those of all CTAs."""
+    mine = "shared" in signal
+    wait = "ld.volatile.shared.u32 %r2, [box];" if mine else "ld.acquire.gpu.global.u32 %r2, [%out];"
+    body = WORKERS.format(signal=signal, wait=wait, goal=5 if mine else 8)
+    out, system = left_by(body, grid=8, block=512, words=8 * 512, before=".shared .align 8 .b64 box;")
+    assert (out.reshape(8, 512)[:, 32:] == (5 if mine else 8)).all()
+    assert system.runner.threaded
+    engine = system.runner.engine
+    assert isinstance(engine, NativeEngine)
+    assert engine.parkings.repeated > system.runner.time // 3
 
 
 def test_all_that_ctas_print_is_printed_once() -> None:
