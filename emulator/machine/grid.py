@@ -229,6 +229,13 @@ class Grid:
         self.fields["free"] = word_at(address + NEXT).value
         return address
 
+    def copy_template(self, template: Bytes) -> None:
+        """Have the template of another launch, engines' constants included."""
+        copied = aligned_zeros(self.layout.size)
+        copied[:] = template
+        copied[:64].view(dtype_of(BlockHeader))["format"] = self.fields["identity"]
+        self.__dict__["template"] = copied
+
     @functools.cached_property
     def template(self) -> Bytes:
         """A block as it is at the start of a CTA: pcs, masks, stacks; engines add their constants."""

@@ -21,7 +21,7 @@ from emulator.engines.native.multimem import MulticastTable
 from emulator.engines.native.parking import PARK, Parkings
 from emulator.engines.native.records import NativeProgram
 from emulator.engines.native.runs import Heat, Policy
-from emulator.engines.native.templates import complete_block, complete_template
+from emulator.engines.native.templates import Kept, complete_block, complete_template
 from emulator.engines.native.turns import EMPTY, HANG, LIMIT, NEEDS_BLOCK, PART
 from emulator.engines.reference.engine import ReferenceEngine
 from emulator.engines.schedule import Pick, RoundRobin
@@ -53,6 +53,7 @@ class NativeEngine(ReferenceEngine):
         super().__init__(runner)
         self.library = self._library = library(features)
         self._programs: dict[int, NativeProgram] = {}
+        self.templates: dict[NativeProgram, Kept] = {}
         self._heats: dict[NativeProgram, Heat] = {}
         self._run = new_run()
         self._run["ring"] = runner.ready.fields.ctypes.data

@@ -1,6 +1,7 @@
 """What native code needs in the block of a CTA: contexts, and rows for constants and special registers.
 
 The template of a launch holds all of it that is the same in every CTA; the rows that differ are listed for native code.
+That of a program's last launch serves the next one, too, if that only has other arguments.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emulator.engines.native.context import CONTEXT
 from emulator.engines.native.cta_life import CLUSTER_CTAID, CLUSTERID, CTAID, RANK, SHARED, SMID
@@ -43,9 +45,42 @@ class FirstCta:
     linear: int = 0
 
 
+@dataclass
+class Kept:
+    """The template of a program's last launch, and which of its rows differ; key: what both depend on."""
+
+    key: tuple[Any, ...]
+    template: Bytes
+    rows: npt.NDArray[np.int64]
+
+
 def complete_template(engine: NativeEngine, grid: Grid) -> None:
-    """Add contexts and rows to the template of a launch, and tell native code what is where."""
+    """Have the template of a launch with contexts and rows, and tell native code what is where."""
     native, layout = engine.program(grid.program), grid.layout
+    numbered = any(isinstance(row.place, Special) and row.place.name == "gridid" for row in native.constants.values())
+    key = (grid.config, grid.device, grid.workspace, grid.number if numbered else 0, tuple(grid.symbols.items()))
+    kept = engine.templates.get(native)
+    if kept is None or kept.key != key:
+        rows = _add_rows(engine, grid, native)
+        kept = engine.templates[native] = Kept(key, grid.template, rows)
+    else:
+        grid.copy_template(kept.template)
+        contexts = np.ndarray(layout.warps, CONTEXT, grid.template, layout.warps_at, layout.warp_bytes)
+        contexts["params"] = grid.parameters.ctypes.data
+    grid.rows = kept.rows
+    fields = grid.fields
+    fields["template"], fields["rows"] = grid.template.ctypes.data, grid.rows.ctypes.data
+    fields["row_count"] = len(grid.rows)
+    fields["shared_bytes"] = -(-layout.shared_bytes // 64) * 64
+    for name in ("barrier_bytes", "shared_at", "warps_at", "warp_bytes", "warps", "register_bytes"):
+        fields[name] = getattr(layout, name)
+    fields["block_bytes"], fields["local_at"] = layout.size, layout.local_at
+    fields["local_bytes"] = 32 * layout.stack_bytes
+
+
+def _add_rows(engine: NativeEngine, grid: Grid, native: NativeProgram) -> npt.NDArray[np.int64]:
+    """Add contexts and rows to a template; the rows that differ between CTAs."""
+    layout = grid.layout
     first: Any = FirstCta(grid)
     varying = []
     for index in range(layout.warps):
@@ -62,15 +97,7 @@ def complete_template(engine: NativeEngine, grid: Grid) -> None:
                 first_lane = _row_at(grid.template, layout.warps_at, row, row.type.bytes)
                 addend = int.from_bytes(first_lane.tobytes(), "little") if source == SHARED else 0
                 varying.append((row.offset, row.type.bytes, source, addend))
-    grid.rows = np.array(varying, np.int64).reshape(-1, 4)
-    fields = grid.fields
-    fields["template"], fields["rows"] = grid.template.ctypes.data, grid.rows.ctypes.data
-    fields["row_count"] = len(varying)
-    fields["shared_bytes"] = -(-layout.shared_bytes // 64) * 64
-    for name in ("barrier_bytes", "shared_at", "warps_at", "warp_bytes", "warps", "register_bytes"):
-        fields[name] = getattr(layout, name)
-    fields["block_bytes"], fields["local_at"] = layout.size, layout.local_at
-    fields["local_bytes"] = 32 * layout.stack_bytes
+    return np.array(varying, np.int64).reshape(-1, 4)
 
 
 def complete_block(engine: NativeEngine, cta: Cta) -> None:
