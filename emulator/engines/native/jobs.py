@@ -1,11 +1,11 @@
 """Several threads: the CTAs of one launch in native code, without Python's lock.
 
-The unit is a CTA, or a cluster: its CTAs share memory, and so a thread.  For a stretch the resident CTAs are dealt
-out; every thread has a record of the run, a queue and a share of the launch (a copy of its GridBytes with free blocks
-of its own), and takes the next CTAs of the launch from one counter.  What needs Python is put aside, and all threads
-stop soon after, each between two turns: what they did is added up, and the one thread that is left goes on as if it
-had been the only one.  So reference steps, faults, printf and hangs are those of one thread.  Time is the sum of the
-threads' times.
+The unit is a CTA, or a cluster: its CTAs share memory, and so a thread.  For a stretch the resident CTAs that have
+begun are dealt out; every thread has a record of the run, a queue and a share of the launch (a copy of its GridBytes
+with free blocks of its own), and takes the CTAs that have not begun from one list and the next ones of the launch from
+one counter.  What needs Python is put aside, and all threads stop soon after, each between two turns: what they did is
+added up, and the one thread that is left goes on as if it had been the only one.  So reference steps, faults, printf
+and hangs are those of one thread.  Time is the sum of the threads' times.
 
 While threads run nobody patches records: a place to which a turn must be exact, and lanes that stand where nobody
 looks for them (`Run.stray`), need one thread.  What handlers remember in records (bytes 48 to 56) is written at once:
@@ -49,6 +49,7 @@ MOST_ALONE = 64  # stretches on one thread after short ones
 NOBODY = -1
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Queue = tuple[Entries, Entries]  # entries, and the places of their CTAs
 
 
 class Share:
@@ -155,7 +156,9 @@ class Jobs:
     def _run(self, grid: Grid, run: Any, pause: int) -> tuple[float | None, int]:
         """Deal out, run, add up: the seconds that it took, None if there is too little to do; warps put aside."""
         device = self.runner.devices[grid.device]
-        places, units = self._to_deal(device, grid)
+        entries = self.runner.ready.entries()
+        numbers = _numbers(device.table, entries)
+        places, units = self._to_deal(device, grid, numbers)
         count = min(len(self.shares), int(units.max(initial=-1)) + 1)
         if count < 2:
             self._collect(grid)
@@ -164,13 +167,14 @@ class Jobs:
         fresh = self._set_aside_fresh(device, grid, places, units)
         for share in shares:
             share.prepare(grid, run, pause, self._fresh.ctypes.data)
-        self._deal(device, places[~fresh], units[~fresh] % count, shares)
+        self._deal(device, places[~fresh], units[~fresh] % count, (entries, numbers), shares)
         self.runner.threaded = True
         start = time.perf_counter()
         running = [self._threads.submit(share.work) for share in shares[1:]]
         try:
             shares[0].work()
         finally:
+            running = [future for future in running if not future.cancel()]  # which have begun
             wait(running)
         taken = time.perf_counter() - start
         self._add_up(device, grid, shares)
@@ -185,12 +189,12 @@ class Jobs:
         for share in self.shares:
             share.stop()
 
-    def _to_deal(self, device: DeviceState, grid: Grid) -> tuple[Numbers, Numbers]:
+    def _to_deal(self, device: DeviceState, grid: Grid, ready: Entries) -> tuple[Numbers, Numbers]:
         """The places of the resident CTAs that can run, with the others of their clusters, and each one's number:
-        that of its cluster among these, or its own."""
+        that of its cluster among these, or its own.  ready: the places whose warps are in the queue."""
         records = device.table.records
         can_run = np.zeros(len(records), bool)
-        can_run[_numbers(device.table, self.runner.ready.entries())] = True
+        can_run[ready] = True
         if grid.cluster_size == 1:
             places = np.flatnonzero(can_run)
             return places, np.arange(len(places))
@@ -205,9 +209,12 @@ class Jobs:
         fresh: Flags = records["block"][places] == 0
         if size > 1:
             fresh = (np.bincount(units, fresh) == size)[units]
-        waiting, rank = places[fresh], records["rank"][places[fresh]]
-        order = np.lexsort((rank, grid.cluster_of(records["linear"][waiting])))
-        self._places = waiting[order].astype(np.uint64) * np.uint64(RECORD) + np.uint64(device.table.start)
+        waiting = places[fresh]
+        number = records["linear"][waiting]
+        if size > 1:
+            number = size * grid.cluster_of(number) + records["rank"][waiting]
+        waiting = waiting[np.argsort(number)]
+        self._places = waiting.astype(np.uint64) * np.uint64(RECORD) + np.uint64(device.table.start)
         self._fresh[:] = (0, len(waiting), size, self._places.ctypes.data)
         return fresh
 
@@ -221,13 +228,13 @@ class Jobs:
         entries = np.concatenate([share.aside.entries() for share in shares])
         return entries[np.argsort(device.table.records["linear"][_numbers(device.table, entries)], stable=True)]
 
-    def _deal(self, device: DeviceState, places: Numbers, owners_of: Numbers, shares: list[Share]) -> None:
+    def _deal(self, device: DeviceState, places: Numbers, owners: Numbers, queue: Queue, shares: list[Share]) -> None:
         """Give every thread a part of the CTAs, and of the queue."""
-        table, entries = device.table, self.runner.ready.entries()
+        table, (entries, numbers) = device.table, queue
         owner_of = np.full(len(table.records), NOBODY)
-        owner_of[places] = owners_of
-        table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owners_of]
-        owners = owner_of[_numbers(table, entries)]
+        owner_of[places] = owners
+        table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owners]
+        owners = owner_of[numbers]
         for number, share in enumerate(shares):
             share.ready.set_addresses(entries[owners == number])
         self.runner.ready.set_addresses([])
@@ -291,7 +298,7 @@ class Jobs:
 
 def _numbers(table: ResidentTable, entries: Entries) -> Entries:
     """The places of the CTAs whose warps are in a queue."""
-    found: Entries = (entries - np.uint64(table.start)) // np.uint64(RECORD)
+    found: Entries = entries - np.uint64(table.start) >> np.uint64(RECORD.bit_length() - 1)
     return found
 
 
