@@ -61,6 +61,8 @@ class GridBytes(Record):
     cluster_y: i64
     cluster_z: i64
     capacity: i64  # CTAs that the empty device holds
+    fewest: i64  # while CTAs are placed: those that the emptiest SM holds, and
+    from_sm: i64  # the number below which all SMs hold more
     spare: u64  # of a share: the first place whose CTA has ended, and
     spares: i64  # how many there are
     whole: u64  # of the share that one of several threads has of a launch: the launch's GridBytes; else 0

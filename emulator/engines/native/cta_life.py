@@ -242,7 +242,13 @@ def hold(grid: GridBytes, sm: int, sign: int) -> None:
 
 @native
 def emptiest(run: Run, grid: GridBytes) -> int:
-    """The SM that holds the fewest CTAs: it has room, if any has."""
+    """The SM that holds the fewest CTAs, the lowest of these: it has room, if any has."""
+    sm = grid.from_sm
+    while sm < run.sms:
+        if load64(grid.held + 32 * sm) == grid.fewest:
+            grid.from_sm = sm + 1
+            return sm
+        sm += 1
     best = 0
     fewest = 1 << 62
     sm = 0
@@ -252,6 +258,8 @@ def emptiest(run: Run, grid: GridBytes) -> int:
             best = sm
             fewest = held
         sm += 1
+    grid.fewest = fewest
+    grid.from_sm = best + 1
     return best
 
 
@@ -307,6 +315,7 @@ def member(grid: GridBytes, cluster: int, rank: int) -> int:
 @native
 def place_all(run: Run, grid: GridBytes) -> None:
     """Place clusters (or CTAs), each CTA on the SM that holds the fewest, until there is no room."""
+    grid.from_sm = run.sms
     while has_room(grid) != 0:
         number = claim_cta(grid)
         if number >= grid.count:

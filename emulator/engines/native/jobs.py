@@ -45,6 +45,7 @@ NEVER = 1 << 62
 LONG = 1 << 40  # idle instructions a warp that no thread reaches
 BLOCKS = 64  # that a thread takes at once
 SHORT = 1 << 18  # instructions that are too few for the work of dealing out
+GO_ON = 0.001  # seconds that the others go on when a thread has nothing to do: dealing out takes about as long
 MOST_ALONE = 64  # stretches on one thread after short ones
 NOBODY = -1
 Numbers = npt.NDArray[np.int64]
@@ -96,6 +97,7 @@ class Share:
         """Run turns until nobody is ready or a thread has stopped; then the others stop too, soon or at once."""
         whole, status = self.whole, PAUSED
         assert whole is not None
+        began, start = int(self.run["time"][0]), time.perf_counter()
         try:
             while (status := self.library.run_ready(self.run.ctypes.data)) == NEEDS_BLOCK:
                 self.run["current"] = 0
@@ -103,8 +105,9 @@ class Share:
                     self.grid["free"] = whole.take_blocks(BLOCKS)
             assert status in (PAUSED, EMPTY), status
         finally:
+            executed, taken = int(self.run["time"][0]) - began, max(time.perf_counter() - start, 1e-6)
             for share in self.others:
-                share.stop(SHORT if status == EMPTY else 0)
+                share.stop(max(SHORT, int(executed / taken * GO_ON)) if status == EMPTY else 0)
 
     def stop(self, soon: int = 0) -> None:
         """Have its thread stop between two turns after so many instructions."""
@@ -226,6 +229,8 @@ class Jobs:
     def _aside(self, device: DeviceState, shares: list[Share]) -> Entries:
         """The warps that wait for Python, those of the first CTAs first."""
         entries = np.concatenate([share.aside.entries() for share in shares])
+        if not len(entries):
+            return entries
         return entries[np.argsort(device.table.records["linear"][_numbers(device.table, entries)], stable=True)]
 
     def _deal(self, device: DeviceState, places: Numbers, owners: Numbers, queue: Queue, shares: list[Share]) -> None:
