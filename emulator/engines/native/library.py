@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections import Counter
 from collections.abc import Callable
 
 from emulator.engines.native import cache
@@ -40,6 +41,7 @@ class Library:
         self.place_all = ctypes.CFUNCTYPE(None, address, address)(self.runtime["place_all_of"])
         self._handlers: dict[tuple[HandlerKey, str], int] = {}
         self._runs: dict[RunKey, int] = {}
+        self.executed: Counter[str] = Counter()  # warp instructions by what `name_of_runs` calls a program's runs
         self._short: dict[tuple[HandlerKey, str], bool] = {}
 
     def compile(self, wanted: Wanted) -> None:
@@ -63,20 +65,21 @@ class Library:
     def has_runs(self, wanted: WantedRuns) -> bool:
         """Whether these runs need not be compiled."""
         missing = self._missing_runs(wanted)
-        return not missing or cache.load(self._key_of_runs(missing)) is not None
+        return not missing or cache.load(self.name_of_runs(missing)) is not None
 
     def compile_runs(self, wanted: WantedRuns) -> None:
         """Have all these runs."""
         missing = self._missing_runs(wanted)
         if missing:
-            key = self._key_of_runs(missing)
+            key = self.name_of_runs(missing)
             addresses = self._load(key, len(missing), lambda: run_module_text(list(missing.items()), self.features))
             self._runs.update(zip(missing, addresses, strict=True))
 
     def _missing_runs(self, wanted: WantedRuns) -> WantedRuns:
         return {run: variants for run, variants in wanted.items() if run not in self._runs}
 
-    def _key_of_runs(self, runs: WantedRuns) -> str:
+    def name_of_runs(self, runs: WantedRuns) -> str:
+        """What the cache calls these runs."""
         return cache.key_of(["runs", self._target, *map(repr, runs)])
 
     def run_address(self, key: RunKey) -> int:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from emulator.program import Instruction
 
 MOST_PARTS = 48  # instructions of a run: longer ones gain nothing more
-NEVER = 1 << 62
 ACCESSES = ("ld", "ldu", "st")
 ENDS = ("ret", "exit", "bar", "barrier")  # may be the last part of a run, as a branch without a guard
 ALONE = ("brx", "call", "nanosleep")  # are none
@@ -59,32 +58,38 @@ class Policy:
 
 
 class Heat:
-    """How much of a program has been executed, and whether its runs have been made."""
+    """How much of a program has been executed, and whether its runs have been made.
+
+    What the systems of a process execute of a program counts together, once each of them has begun to look.
+    """
 
     def __init__(self, native: NativeProgram, library: Library, policy: Policy) -> None:
         self._native = native
         self._library = library
         self._policy = policy
         self._executed = 0
-        self._next = policy.look_after  # instructions at which something is to be done
         self._runs: list[Straight] | None = None
+        self._name = ""  # of the runs, once they are known
+        self.is_settled = False
         if policy.everything:
             self.fuse()
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the program's runs have been made."""
-        return self._next == NEVER
-
     def add(self, count: int) -> None:
         """So many warp instructions have been executed."""
-        self._executed += count
-        if self._executed < self._next:
+        if self.is_settled:
             return
-        first = self._runs is None
-        runs = self._planned()
-        self._next = self._policy.compile_after * sum(len(run.pcs) for run in runs)
-        if self._executed >= self._next or (first and is_on_disk(runs, self._library)):
+        self._executed += count
+        if self._executed < self._policy.look_after:
+            return
+        runs, known, name = self._planned(), self._library.executed, self._name
+        if not name:
+            wanted = _wanted(runs)
+            name = self._name = self._library.name_of_runs(wanted)
+            count = self._executed
+            if self._library.has_runs(wanted):
+                self.fuse()
+        known[name] += count
+        if known[name] >= self._policy.compile_after * sum(len(run.pcs) for run in runs):
             self.fuse()
 
     def _planned(self) -> list[Straight]:
@@ -94,7 +99,9 @@ class Heat:
 
     def fuse(self) -> None:
         """Have all runs executed as a whole from now on."""
-        self._next = NEVER
+        if self.is_settled:
+            return
+        self.is_settled = True
         self._native.handlers.install(compiled_runs(self._planned(), self._library))
 
 
@@ -103,11 +110,6 @@ def _wanted(runs: list[Straight]) -> WantedRuns:
     for straight in runs:
         found |= dict.fromkeys((straight.full, straight.part), straight.variants)
     return found
-
-
-def is_on_disk(runs: list[Straight], library: Library) -> bool:
-    """Whether runs need not be compiled."""
-    return library.has_runs(_wanted(runs))
 
 
 def compiled_runs(found: list[Straight], library: Library) -> list[FusedRun]:

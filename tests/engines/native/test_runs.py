@@ -346,6 +346,22 @@ def test_runs_are_made_when_a_program_has_run_long(monkeypatch: pytest.MonkeyPat
     assert not [count for count in made[made.index(-late) + 1 :] if count > 0]
 
 
+def test_what_several_systems_execute_counts_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Library()
+    monkeypatch.setenv(cache.VARIABLE, "off")
+    monkeypatch.setattr("emulator.engines.native.engine.library", lambda _: found)
+    monkeypatch.setattr(NativeEngine, "policy", Policy(look_after=1000, compile_after=1000))
+    code, fused_in = kernel(looping(100)), []
+    for number in range(30):
+        with System(engine="native") as system:
+            device = system.device(0)
+            start(code, device, device.zeros(32, np.uint32))
+            device.sync()
+            if is_fused(native_program(system)):
+                fused_in.append(number)
+    assert fused_in == list(range(fused_in[0], 30)) and fused_in[0] > 3
+
+
 def test_a_policy_can_leave_everything_to_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NativeEngine, "policy", replace(NOTHING))
     with System(engine="native") as system:
