@@ -71,6 +71,8 @@ def warm(targets: tuple[str, ...]) -> ExitCode:
     require_engine("native")
     if cache.folder() is None:
         raise click.UsageError("the cache is off: there is no place to keep what would be compiled")
+    if not cache.can_be_written():
+        raise click.UsageError(f"{cache.folder()} cannot be written: what would be compiled could not be kept")
     codes = [ExitCode.OK]
     for name in targets or samples.names():
         for line, code in _warm(find_target(name, plain=True)):
@@ -88,7 +90,8 @@ def _warm(target: Target) -> Iterator[tuple[str, ExitCode]]:
     for name in target.code.kernels:
         counts: list[int] = []
         try:
-            program = target.code.get_kernel(name).program
+            target.code.get_kernel(name)
+            program = target.code.program(name, registers="compact")  # as a plain run has them
             with cache.heard_by(counts.append):
                 found = Library()
                 native = NativeProgram(program, found)

@@ -27,7 +27,9 @@ def compile_notice(wanted: bool | None = None) -> Iterator[None]:
 
     def say(count: int) -> None:
         where = cache.folder()
-        kept = "the cache is off" if where is None else "once, then they are kept"
+        kept = "once, then they are kept"
+        if not cache.can_be_written():
+            kept = "the cache is off" if where is None else "the cache cannot be written"
         text = f"ptxemu: compiling {count:,} handlers ({kept})"
         if terminal:
             click.echo(f"\r{text}" if count else "\r\x1b[K", err=True, nl=False)

@@ -12,7 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from emulator.commands import ExitCode, main
+from emulator.commands.target import find_target
 from emulator.engines.native import cache
+from emulator.engines.native.library import Library
+from emulator.engines.native.records import NativeProgram
+from emulator.engines.native.runs import Policy, straight_runs
 
 
 def run(*arguments: str) -> str:
@@ -127,3 +131,22 @@ def test_warm_needs_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.VARIABLE, "off")
     result = CliRunner().invoke(main, ["cache", "warm"])
     assert result.exit_code == ExitCode.USAGE and "the cache is off" in result.output
+
+
+def test_warm_needs_a_folder_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "no folder"
+    file.touch()
+    monkeypatch.setenv(cache.VARIABLE, str(file))
+    result = CliRunner().invoke(main, ["cache", "warm", "01_basics/saxpy"])
+    assert result.exit_code == ExitCode.USAGE and "cannot be written" in result.output
+    ran = ptxemu("run", "01_basics/saxpy", "--engine", "native", "--progress")
+    assert ran.returncode == 0 and "the cache cannot be written" in ran.stderr
+
+
+def test_warm_compiles_the_runs_of_a_plain_run(empty: Path) -> None:
+    """Its registers share rows, which decides what the code of a run is."""
+    run("warm", "01_basics/saxpy")
+    found = Library()
+    program = find_target("01_basics/saxpy", plain=True).code.program("saxpy", registers="compact")
+    runs = straight_runs(NativeProgram(program, found), found, Policy())
+    assert runs and found.has_runs({key: run.variants for run in runs for key in (run.full, run.part)})

@@ -68,6 +68,19 @@ def folder() -> Path | None:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ptxemu"
 
 
+def can_be_written() -> bool:
+    """Whether there is a place to keep entries."""
+    where = folder()
+    if where is None:
+        return False
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=where):
+            return True
+    except OSError:
+        return False
+
+
 @functools.cache
 def source_stamp() -> str:
     """A hash of everything that decides what a handler does."""

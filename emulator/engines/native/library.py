@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from emulator.isa.registry import Variant
 Wanted = dict[tuple[HandlerKey, str], Variant]
 WantedRuns = dict[RunKey, Variants]
 Maker = Callable[[], tuple[list[str], str]]
+_compiling = threading.RLock()  # held by the thread that adds code to the process: LLVM's names are the process's
 
 
 class Library:
@@ -33,7 +35,8 @@ class Library:
         self._code: list[LoadedCode] = []
         self.runtime: dict[str, int] = {}
         key = cache.key_of(["runtime", self._target])
-        runtime = self._load(key, len(FUNCTIONS), lambda: (list(FUNCTIONS), runtime_text()))
+        with _compiling:
+            runtime = self._load(key, len(FUNCTIONS), lambda: (list(FUNCTIONS), runtime_text()))
         self.runtime = dict(zip(FUNCTIONS, runtime, strict=True))
         word, address = ctypes.c_int64, ctypes.c_void_p
         self.run_turn = ctypes.CFUNCTYPE(word, address, address, word, word)(self.runtime["run_turn_of"])
@@ -46,13 +49,14 @@ class Library:
 
     def compile(self, wanted: Wanted) -> None:
         """Have all these handlers; an instruction without a native form gets the way out to the reference."""
-        missing = {pair: variant for pair, variant in wanted.items() if pair not in self._handlers}
-        if not missing:
-            return
-        key = cache.key_of([self._target, *(repr(pair) for pair in missing)])
-        addresses = self._load(key, len(missing), lambda: _texts(missing, self.features))
-        for pair, address in zip(missing, addresses, strict=True):
-            self._handlers[pair] = address or self.runtime["leave"]
+        with _compiling:
+            missing = {pair: variant for pair, variant in wanted.items() if pair not in self._handlers}
+            if not missing:
+                return
+            key = cache.key_of([self._target, *(repr(pair) for pair in missing)])
+            addresses = self._load(key, len(missing), lambda: _texts(missing, self.features))
+            for pair, address in zip(missing, addresses, strict=True):
+                self._handlers[pair] = address or self.runtime["leave"]
 
     def can_be_part(self, key: HandlerKey, mode: str, variant: Variant) -> bool:
         """Whether a run can have the code of an instruction."""
@@ -69,11 +73,12 @@ class Library:
 
     def compile_runs(self, wanted: WantedRuns) -> None:
         """Have all these runs."""
-        missing = self._missing_runs(wanted)
-        if missing:
-            key = self.name_of_runs(missing)
-            addresses = self._load(key, len(missing), lambda: run_module_text(list(missing.items()), self.features))
-            self._runs.update(zip(missing, addresses, strict=True))
+        with _compiling:
+            missing = self._missing_runs(wanted)
+            if missing:
+                key = self.name_of_runs(missing)
+                addresses = self._load(key, len(missing), lambda: run_module_text(list(missing.items()), self.features))
+                self._runs.update(zip(missing, addresses, strict=True))
 
     def _missing_runs(self, wanted: WantedRuns) -> WantedRuns:
         return {run: variants for run, variants in wanted.items() if run not in self._runs}
@@ -123,7 +128,12 @@ def _texts(missing: Wanted, features: str | None) -> tuple[list[str], str]:
     return names, module_text(functions, features)
 
 
-@functools.cache
 def library(features: str | None = None) -> Library:
     """The library of the process for a target."""
+    with _compiling:
+        return _library(features)
+
+
+@functools.cache
+def _library(features: str | None) -> Library:
     return Library(features)

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from emulator.engines.native import cache
 from emulator.engines.native.cache import Entry
 from emulator.engines.native.context import CONTEXT, new_run, offset_of
 from emulator.engines.native.handlers import RECORD_BYTES, HandlerKey, Shape
-from emulator.engines.native.library import Library
+from emulator.engines.native.library import Library, library
 from emulator.engines.native.runtime import LEAVE
 from emulator.isa.ops import U32, U64
 from emulator.machine.warp import HEADER_BYTES
@@ -227,3 +228,17 @@ def test_the_key_depends_on_features_and_llvmlite(where: Path, monkeypatch: pyte
     monkeypatch.setattr("llvmlite.__version__", "0.1")
     Library("")
     assert len(set(cache.entries()) - first) == 1
+
+
+def test_threads_that_ask_at_once_get_one_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Slow(Library):
+        def __init__(self, features: str | None = None) -> None:
+            made.append(features)
+            time.sleep(0.05)
+
+    monkeypatch.setattr("emulator.engines.native.library.Library", Slow)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(library, ["of a test"] * 4))
+    assert made == ["of a test"] and all(one is found[0] for one in found)
