@@ -44,6 +44,8 @@ GOALS = {  # C function -> how many times its time a kernel may take
     "alu_scalar": 1, "mandel_scalar": 1.2, "sgemm_tiled": 1,
 }  # fmt: skip
 THREADED = ("alu", "sgemm", "mandel")
+CORES = sorted(os.sched_getaffinity(0))[:2]
+os.environ.setdefault("GOMP_CPU_AFFINITY", " ".join(map(str, CORES)))  # where the threads of the C code run
 AVX2 = "+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,-avx512f"
 PAGE, FIGURES = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.json"
 BEGIN, END = "<!-- table: made by make bench ARGS=--write -->", "<!-- end of the table -->"
@@ -250,8 +252,21 @@ def feature_times(features: str, rounds: int) -> Figures:
         engine.library = usual
 
 
+def bind_threads(system: System) -> None:
+    """Give the two threads of a system that has run a core each."""
+    engine = system.runner.engine
+    assert isinstance(engine, NativeEngine)
+    if engine.jobs is None or len(CORES) < 2:
+        return
+    engine.jobs.threads.submit(os.sched_setaffinity, 0, CORES[1:]).result()
+    os.sched_setaffinity(0, CORES[:1])
+
+
 def thread_figures(bound: Any, rounds: int) -> Figures:
-    """The wall-clock gain of two threads, and that of C, which run in turns; checked results."""
+    """The wall-clock gain of two threads, and that of C, which run in turns; checked results.
+
+    Threads of both are bound to cores: a thread that wakes up on a busy machine may share the core of the other one.
+    """
     found = {}
     for workload in WORKLOADS:
         if workload.name not in THREADED:
@@ -261,6 +276,7 @@ def thread_figures(bound: Any, rounds: int) -> Figures:
         mine = [Launch(workload, system) for system in systems]
         for launched, system in zip(mine, systems, strict=True):
             settle(launched, system)
+        bind_threads(systems[1])
         walls: list[list[float]] = [[], [], [], []]
         for _ in range(rounds + 1):
             for number, run in enumerate((mine[0].run, mine[1].run, port.run, port.run)):
@@ -273,6 +289,7 @@ def thread_figures(bound: Any, rounds: int) -> Figures:
         found[workload.name] = {"gain": one / two, "c": c_one / c_two}
         print(_thread_row(workload.name, found[workload.name]), flush=True)
     bound.omp_set_num_threads(1)
+    os.sched_setaffinity(0, CORES)
     return found
 
 

@@ -69,7 +69,7 @@ class NativeEngine(ReferenceEngine):
         self._pause = self._until = NEVER  # of a run to a time
         self.parkings = Parkings(self)
         self._run["scratch"] = self.parkings.scratch
-        self._jobs: Jobs | None = None
+        self.jobs: Jobs | None = None
 
     @property
     def run_address(self) -> int:
@@ -246,12 +246,12 @@ class NativeEngine(ReferenceEngine):
         if self._get("stray"):
             runner.one_thread = "turns have ended in the middle of straight runs"
             return False
-        if self._jobs is None:
-            self._jobs = Jobs(self, runner.jobs)
+        if self.jobs is None:
+            self.jobs = Jobs(self, runner.jobs)
         self._write_counters()
         self._set(current=0, quantum=runner.schedule.turn)
         before = runner.time
-        taken = self._jobs.stretch(self._run, self._stretch)
+        taken = self.jobs.stretch(self._run, self._stretch)
         if taken is None:
             return False
         self._note_stretch(taken, runner.time - before >= self._stretch)

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator.engines.interrupts import interruptions_later
-from emulator.engines.native.context import Fresh, new_run
+from emulator.engines.native.context import Fresh, Run, new_run
 from emulator.engines.native.parking import SCRATCH_BYTES
 from emulator.engines.native.turns import EMPTY, NEEDS_BLOCK, PAUSED
 from emulator.engines.ready import Entries, Ready
@@ -48,6 +48,8 @@ SHORT = 1 << 18  # instructions that are too few for the work of dealing out
 GO_ON = 0.001  # seconds that the others go on when a thread has nothing to do: dealing out takes about as long
 MOST_ALONE = 64  # stretches on one thread after short ones
 NOBODY = -1
+IN_RUN = {name: number for number, name in enumerate(dtype_of(Run).names or ())}  # words of eight bytes
+IN_GRID = {name: number for number, name in enumerate(dtype_of(GridBytes).names or ())}
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Queue = tuple[Entries, Entries]  # entries, and the places of their CTAs
@@ -65,6 +67,16 @@ class Share:
         self.parkings = engine.parkings
         self._scratch = np.zeros(SCRATCH_BYTES, np.uint8)
         self.grid: Any = aligned_zeros(dtype_of(GridBytes).itemsize).view(dtype_of(GridBytes))
+        self._run_words, self._grid_words = self.run.view(np.int64), self.grid.view(np.int64)
+        self._own = {
+            "ring": self.ready.fields.ctypes.data,
+            "aside": self.aside.fields.ctypes.data,
+            "scratch": self._scratch.ctypes.data,
+            "share": self.address,
+            "hang_after": LONG,
+            "log": 0,
+            "parked_turns": 0,
+        }
         self.whole: Grid | None = None
         self.others: list[Share] = []
 
@@ -81,23 +93,25 @@ class Share:
     def prepare(self, whole: Grid, run: Any, pause: int, fresh: int) -> None:
         """Be as far as the run and the launch are.  fresh: the address of the CTAs that no thread has yet."""
         free = self.free if self.whole is whole else 0
-        self.grid[:] = whole.fields
-        self.grid["free"], self.grid["whole"], self.grid["finished"] = free, whole.address, 0
-        self.grid["spare"] = self.grid["spares"] = 0
         self.whole = whole
-        self.run[:] = run
-        self.run["ring"], self.run["aside"] = self.ready.fields.ctypes.data, self.aside.fields.ctypes.data
-        self.run["limit"], self.run["until"], self.run["hang_after"] = NEVER, NEVER, LONG
-        self.run["pause"], self.run["parking"], self.run["log"] = pause, self.parkings.generation, 0
-        self.run["scratch"], self.run["parked_turns"] = self._scratch.ctypes.data, 0
-        self.run["fresh"], self.run["share"] = fresh, self.address
+        self._grid_words[:] = whole.fields.view(np.int64)
+        for name, value in {"free": free, "whole": whole.address, "finished": 0, "spare": 0, "spares": 0}.items():
+            self._grid_words[IN_GRID[name]] = value
+        self._run_words[:] = run.view(np.int64)
+        new = {"pause": pause, "parking": self.parkings.generation, "fresh": fresh, "limit": NEVER, "until": NEVER}
+        for name, value in (self._own | new).items():
+            self._run_words[IN_RUN[name]] = value
         self.aside.set_addresses([])
+
+    def field(self, name: str) -> int:
+        """A field of its record of the run."""
+        return int(self._run_words[IN_RUN[name]])
 
     def work(self) -> None:
         """Run turns until nobody is ready or a thread has stopped; then the others stop too, soon or at once."""
         whole, status = self.whole, PAUSED
         assert whole is not None
-        began, start = int(self.run["time"][0]), time.perf_counter()
+        began, start = self.field("time"), time.perf_counter()
         try:
             while (status := self.library.run_ready(self.run.ctypes.data)) == NEEDS_BLOCK:
                 self.run["current"] = 0
@@ -105,7 +119,7 @@ class Share:
                     self.grid["free"] = whole.take_blocks(BLOCKS)
             assert status in (PAUSED, EMPTY), status
         finally:
-            executed, taken = int(self.run["time"][0]) - began, max(time.perf_counter() - start, 1e-6)
+            executed, taken = self.field("time") - began, max(time.perf_counter() - start, 1e-6)
             for share in self.others:
                 share.stop(max(SHORT, int(executed / taken * GO_ON)) if status == EMPTY else 0)
 
@@ -124,7 +138,7 @@ class Jobs:
         self.shares = [Share(engine, lock) for _ in range(count)]
         for share in self.shares:
             share.others = [other for other in self.shares if other is not share]
-        self._threads = ThreadPoolExecutor(count - 1, thread_name_prefix="ptxemu")
+        self.threads = ThreadPoolExecutor(count - 1, thread_name_prefix="ptxemu")
         self._alone = 0  # stretches that one thread is to run
         self._penalty = 1
         self._launch: Grid | None = None
@@ -173,7 +187,7 @@ class Jobs:
         self._deal(device, places[~fresh], units[~fresh] % count, (entries, numbers), shares)
         self.runner.threaded = True
         start = time.perf_counter()
-        running = [self._threads.submit(share.work) for share in shares[1:]]
+        running = [self.threads.submit(share.work) for share in shares[1:]]
         try:
             shares[0].work()
         finally:
@@ -181,7 +195,7 @@ class Jobs:
             wait(running)
         taken = time.perf_counter() - start
         self._add_up(device, grid, shares)
-        run["repeated"] += sum(int(share.run["repeated"][0]) for share in shares) - count * run["repeated"]
+        run["repeated"] += sum(share.field("repeated") for share in shares) - count * run["repeated"]
         self._take_back(device, grid, places)
         for future in running:
             future.result()
@@ -263,10 +277,9 @@ class Jobs:
         runner, fields = self.runner, grid.fields
         began, progress, idle = runner.time, runner.progress, runner.idle
         for share in shares:
-            run = share.run[0]
-            runner.time += int(run["time"]) - began
-            runner.progress += int(run["progress"]) - progress
-            runner.idle += int(run["idle"]) - idle
+            runner.time += share.field("time") - began
+            runner.progress += share.field("progress") - progress
+            runner.idle += share.field("idle") - idle
             fields["finished"] += share.grid["finished"]
         ready = [share.ready.entries() for share in shares]
         runner.ready.set_addresses(np.concatenate([self._aside(device, shares), self._not_taken(grid), *ready]))
