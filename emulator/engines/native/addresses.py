@@ -163,12 +163,37 @@ class AddressOps(Ops):
         none = self.spread("i1", self.emit(f"icmp slt i64 {room}, 0"))
         beyond = self.emit(f"icmp ugt {I64} {offset}, {self.spread('i64', room)}")
         beyond = self.emit(f"or {I1} {beyond}, {none}")
-        self.go_on_unless(self.any_lane(self._bad_lanes(beyond, address, size)))
+        bad = self.any_lane(self._bad_lanes(beyond, address, size))
+        if space != "shared":
+            self.go_on_unless(bad)
         if space == "local":
             stride = self.spread("i64", self.field("stack_bytes"))
             rows = self.emit(f"mul {I64} {stride}, {LANES}")
             offset = self.emit(f"add {I64} {offset}, {rows}")
-        return self.emit(f"getelementptr i8, ptr {self.field(base, 'ptr')}, {I64} {offset}")
+        own = self.emit(f"getelementptr i8, ptr {self.field(base, 'ptr')}, {I64} {offset}")
+        return self._in_cluster(address, size, own, bad) if space == "shared" else own
+
+    def _in_cluster(self, address: str, size: int, own: str, bad: str) -> str:
+        """Pointers to the own shared memory, or where a lane leaves it each lane's to that of a CTA of the cluster."""
+        start, far, done = (self.label() for _ in range(3))
+        self.lines += [f"  br label %{start}", f"{start}:", f"  br i1 {bad}, label %{far}, label %{done}", f"{far}:"]
+        given, found = self._spilled(address), self._spilled("zeroinitializer")
+        lanes = self.emit(f"bitcast {I1} {self.lanes.data} to i32")
+        self.declarations.add("declare i1 @each_in_cluster_of(ptr, ptr, i32, i64, ptr)")
+        arguments = f"ptr %ctx, ptr {given}, i32 {lanes}, i64 {size}, ptr {found}"
+        inside = self.emit(f"call i1 @each_in_cluster_of({arguments})")
+        self.go_on_unless(self.emit(f"xor i1 {inside}, true"))
+        others = self.emit(f"inttoptr {I64} {self.emit(f'load {I64}, ptr {found}, align 64')} to {PTR}")
+        end = self.block_end(done)
+        self.lines.append(f"{done}:")
+        return self.emit(f"phi {PTR} [ {own}, %{start} ], [ {others}, %{end} ]")
+
+    def _spilled(self, addresses: str) -> str:
+        """A place for 32 words that other functions read or write."""
+        place = self.emit_later()
+        self.rooms.append(f"  {place} = alloca {I64}, align 64")
+        self.lines.append(f"  store {I64} {addresses}, ptr {place}, align 64")
+        return place
 
     def _global(self, address: str, size: int, *, write: bool) -> str:
         """With the allocation that the record remembers, else with that of the first bad lane, else lane by lane."""
@@ -198,9 +223,7 @@ class AddressOps(Ops):
 
     def _each_inside(self, address: str, size: int, write: bool) -> str:
         """Whether each executing lane is inside an allocation of its own, an i1."""
-        place = self.emit_later()
-        self.rooms.append(f"  {place} = alloca {I64}, align 64")
-        self.lines.append(f"  store {I64} {address}, ptr {place}, align 64")
+        place = self._spilled(address)
         lanes = self.emit(f"bitcast {I1} {self.lanes.data} to i32")
         self.declarations.add("declare i1 @each_inside_of(ptr, ptr, i32, i64, i64)")
         return self.emit(f"call i1 @each_inside_of(ptr %ctx, ptr {place}, i32 {lanes}, i64 {size}, i64 {int(write)})")

@@ -24,7 +24,7 @@ FUNCTIONS = (
     "arrive", "exit_some", "ret_some", "call_some", "go_apart", "give_up",
     "lookup", "run_turn_of", "run_ready_of", "place_all_of", "begin_of",
     "note_all", "note_where", "note_unless", "note_taken", "make_room", "original", "claim_of",
-    "leave_watched", "concerned_of", "each_inside_of", "replicas_of",
+    "leave_watched", "concerned_of", "each_inside_of", "each_in_cluster_of", "replicas_of",
 )  # fmt: skip
 PARTS = (
     allocations,
@@ -61,6 +61,15 @@ define i1 @each_inside_of(ptr %ctx, ptr %addresses, i32 %lanes, i64 %size, i64 %
   %place = ptrtoint ptr %addresses to i64
   %mask = zext i32 %lanes to i64
   %all = call i64 @each_inside(i64 %context, i64 %place, i64 %mask, i64 %size, i64 %write)
+  %inside = icmp ne i64 %all, 0
+  ret i1 %inside
+}
+define i1 @each_in_cluster_of(ptr %ctx, ptr %addresses, i32 %lanes, i64 %size, ptr %out) {
+  %context = ptrtoint ptr %ctx to i64
+  %place = ptrtoint ptr %addresses to i64
+  %mask = zext i32 %lanes to i64
+  %found = ptrtoint ptr %out to i64
+  %all = call i64 @each_in_cluster(i64 %context, i64 %place, i64 %mask, i64 %size, i64 %found)
   %inside = icmp ne i64 %all, 0
   ret i1 %inside
 }

@@ -341,9 +341,17 @@ class Writer:
             address = f"%y{place}"
             self.emit(f"cvt.u64.u32 {address}, {index};", f"add.u64 {address}, {base}, {address};")
         if own == "shared" and self.cluster > 1 and self.chance(0.3):
+            self.map_to_another_cta(address, generic=space == "generic")
             return f"[{address}+{MARGIN}]"
         reach = min(2, MARGIN // size)
         return f"[{address}+{MARGIN + size * self.choice.randrange(-reach, reach + 1)}]"
+
+    def map_to_another_cta(self, address: str, *, generic: bool) -> None:
+        """Have a register of all threads lead to the same place in one CTA of the cluster, or go to several of them."""
+        rank = self.choice.choice(["%tid.x", *map(str, range(self.cluster))])
+        self.emit(f"mov.u32 %x2, {rank};", f"and.b32 %x2, %x2, {self.cluster - 1};")
+        width = 32 if address.startswith("%x") else 64
+        self.emit(f"mapa{'' if generic else '.shared::cluster'}.u{width} {address}, {address}, %x2;")
 
     def object(self, space: str, place: int) -> str:
         """`[...]` of an mbarrier object."""
@@ -352,6 +360,8 @@ class Writer:
         if space != "generic" and self.chance(0.5):
             return f"[{symbol}+{offset}]"
         self.emit(f"mov.u64 %y{place}, {symbol};", *[f"cvta.shared.u64 %y{place}, %y{place};"] * (space == "generic"))
+        if self.cluster > 1 and self.chance(0.3):
+            self.map_to_another_cta(f"%y{place}", generic=space == "generic")
         return f"[%y{place}+{offset}]"
 
     def multimem(self, size: int, place: int) -> str:

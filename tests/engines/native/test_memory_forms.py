@@ -1,4 +1,4 @@
-"""Instructions that reach several places: 16 bytes at once, one address on all devices, memory and an mbarrier object.
+"""Instructions that reach several places: 16 bytes at once, all devices, memory and an mbarrier object, other CTAs.
 
 Random programs of such forms do the same on both engines, on every kind of CPU, and tell observers the same.
 """
@@ -117,20 +117,45 @@ ALL_DEVICES = """
     mov.b32 %r2, %f2; mov.b32 %r3, %f3; mov.b32 %r4, %f4; add.u32 %r1, %r1, %r4; mul.wide.u32 %rd6, %i, 16;
     add.u64 %rd6, %rd6, %out; st.global.v4.u32 [%rd6], {%r1, %r2, %r3, %r4};
 """
-KERNELS = {"16 bytes": SIXTEEN_BYTES, "asynchronous": ASYNCHRONOUS, "all devices": ALL_DEVICES}
+CLUSTER = """
+    .shared .align 16 .b8 area[512]; .shared .align 8 .b64 bar[2];
+    mov.u32 %r0, %cluster_ctarank; add.u32 %r1, %r0, 1; and.b32 %r1, %r1, 3; add.u32 %r2, %t, %r0; and.b32 %r2, %r2, 3;
+    setp.eq.u32 %p0, %t, 0; setp.lt.u32 %p1, %l, 20; add.u64 %rd9, %out, 32000;
+    @%p0 mbarrier.init.shared.b64 [bar], 96; bar.sync 0; @%p0 red.release.gpu.global.add.u32 [%rd9], 1;
+    MEET: ld.acquire.gpu.global.u32 %r3, [%rd9]; setp.lt.u32 %p2, %r3, 8; @%p2 bra MEET;
+    mov.u32 %r4, area; and.b32 %r5, %t, 31; shl.b32 %r5, %r5, 4; add.u32 %r4, %r4, %r5; cvt.u64.u32 %rd0, %r4;
+    mapa.shared::cluster.u32 %r6, %r4, %r1; mapa.shared::cluster.u64 %rd1, %rd0, %r2; cvta.shared.u64 %rd2, %rd1;
+    mov.u32 %r7, bar; mapa.shared::cluster.u32 %r7, %r7, %r1; cvta.shared.u64 %rd3, %rd0;
+    selp.b64 %rd3, %rd2, %rd3, %p1;
+    st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%r6], {%t, %r0}, [%r7];
+    st.shared::cluster.u32 [%rd1+8], %t; atom.shared::cluster.add.u32 %r8, [%rd1+12], %r5; st.u8 [%rd3+7], 9;
+    mbarrier.arrive.expect_tx.release.cluster.shared::cluster.b64 _, [%r7], 8;
+    @%p0 red.release.gpu.global.add.u32 [%rd9+4], 1;
+    WAIT: mbarrier.try_wait.parity.shared.b64 %p3, [bar], 0; @!%p3 bra WAIT;
+    AGAIN: ld.acquire.gpu.global.u32 %r3, [%rd9+4]; setp.lt.u32 %p2, %r3, 8; @%p2 bra AGAIN;
+    ld.shared::cluster.v4.u32 {%r9, %r10, %r11, %r12}, [%rd1]; ld.u32 %r13, [%rd3+8]; add.u32 %r12, %r12, %r8;
+    mad.lo.u32 %r12, %r13, 1000, %r12; mul.wide.u32 %rd6, %i, 16; add.u64 %rd6, %rd6, %out;
+    st.global.v4.u32 [%rd6], {%r9, %r10, %r11, %r12};
+    @%p0 red.release.gpu.global.add.u32 [%rd9+8], 1;
+    STAY: ld.acquire.gpu.global.u32 %r3, [%rd9+8]; setp.lt.u32 %p2, %r3, 8; @%p2 bra STAY;
+"""
+KERNELS = {
+    "16 bytes": SIXTEEN_BYTES, "asynchronous": ASYNCHRONOUS, "all devices": ALL_DEVICES, "a cluster": CLUSTER,
+}  # fmt: skip
 PARAMETERS = ".param .u64 few, .param .u64 many"
 
 
 def left_by(body: str, engine: str) -> tuple[bytes, list[bytes], int]:
     """What a kernel leaves in `out` and behind two multimem addresses, and how many instructions it took."""
-    with System(3, engine=engine) as system:
+    with System(3, engine=engine, schedule="round_robin:24") as system:
         device = system.device(0)
         out, few, many = (
             device.zeros(1 << 15, np.uint8),
             system.multicast(64, "uint32", [2]),
             system.multicast(64, "u4"),
         )
-        start(kernel(body, parameters=PARAMETERS), device, out, few, many, grid=2, block=96)
+        cluster = 4 if body is CLUSTER else None
+        start(kernel(body, parameters=PARAMETERS), device, out, few, many, grid=2, block=96, cluster=cluster)
         found = out.numpy().tobytes()
         return found, [few.numpy().tobytes(), many.numpy().tobytes()], system.runner.time
 
@@ -170,6 +195,35 @@ def test_several_threads_change_all_devices() -> None:
     assert sorted(found[:, 0].tolist()) == list(range(1001))
 
 
+RING = """
+    .shared .align 8 .b32 area[64]; .shared .align 8 .b64 bar;
+    setp.eq.u32 %p0, %t, 0; @%p0 mbarrier.init.shared.b64 [bar], 1; bar.sync 0;
+    mov.u32 %r0, %clusterid.x; mul.wide.u32 %rd0, %r0, 4; ld.param.u64 %rd1, [few]; add.u64 %rd0, %rd0, %rd1;
+    @%p0 red.release.gpu.global.add.u32 [%rd0], 1;
+    MEET: ld.acquire.gpu.global.u32 %r1, [%rd0]; setp.lt.u32 %p1, %r1, 4; @%p1 bra MEET;
+    mov.u32 %r2, %cluster_ctarank; add.u32 %r2, %r2, 1; and.b32 %r2, %r2, 3;
+    mov.u32 %r3, area; mad.lo.u32 %r4, %t, 4, %r3; mapa.shared::cluster.u32 %r5, %r4, %r2;
+    mov.u32 %r6, bar; mapa.shared::cluster.u32 %r7, %r6, %r2;
+    @%p0 mbarrier.arrive.expect_tx.shared.b64 _, [bar], 256;
+    st.async.shared::cluster.mbarrier::complete_tx::bytes.u32 [%r5], %i, [%r7];
+    WAIT: mbarrier.try_wait.parity.shared.b64 %p2, [bar], 0; @!%p2 bra WAIT;
+    ld.shared.u32 %r8, [%r4]; st.global.u32 [%mine], %r8;
+"""
+
+
+def test_clusters_on_several_threads() -> None:
+    """Each thread's number goes to the next CTA of its cluster, on whichever thread that runs."""
+    clusters = 200
+    with System(engine="native", jobs=2) as system:
+        device = system.device(0)
+        out, counts = device.zeros((clusters, 4, 64), np.uint32), device.zeros(clusters, np.uint32)
+        start(kernel(RING, parameters=PARAMETERS), device, out, counts, 0, grid=clusters, block=64, cluster=4)
+        found = out.numpy()
+        assert system.runner.threaded
+    numbers = np.arange(clusters * 256, dtype=np.uint32).reshape(clusters, 4, 64)
+    assert (found == np.roll(numbers, 1, axis=1)).all()
+
+
 # --- what must not be leaves everything as it was -------------------------------------------------
 
 OBJECT = "setp.eq.u32 %p0, %l, 0; @%p0 mbarrier.init.shared.b64 [bar], 1; bar.warp.sync -1; setp.eq.u32 %p1, %l, 9;"
@@ -184,6 +238,7 @@ WRONG = {
     f"st.async.{BYTES}.v4.b32 [%rd0], {{%t, %t, %t, %t}}, [%rd1];",
     "beyond a multicast": "ld.param.u64 %rd2, [many]; @%p1 add.u64 %rd2, %rd2, 256; multimem.red.add.u32 [%rd2], 1;",
     "an odd multimem address": "ld.param.u64 %rd2, [many]; @%p1 add.u64 %rd2, %rd2, 2; multimem.st.u32 [%rd2], 1;",
+    "no such CTA": "cvt.u32.u64 %r1, %rd0; @%p1 mapa.shared::cluster.u32 %r1, %r1, 5; st.shared::cluster.u32 [%r1], 7;",
     "16 bytes at 8": "@%p1 add.u64 %rd0, %rd0, 8; .reg .b128 %q; atom.shared.exch.b128 %q, [%rd0], %q;",
 }
 
