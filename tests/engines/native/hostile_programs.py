@@ -64,6 +64,11 @@ class HostileProgram:
     block: int
     grid: int
 
+    @property
+    def cluster(self) -> int | None:
+        """CTAs of a cluster, of which each may reach the shared memory of the others."""
+        return 4 if self.seed % 8 == 7 else None
+
     def addresses(self, regions: dict[str, list[tuple[int, int]]]) -> npt.NDArray[np.uint64]:
         """The table of addresses, a row for each use; regions: (start, end) by space."""
         choice = random.Random(f"addresses {self.seed}")
@@ -291,7 +296,8 @@ def run(chosen: HostileProgram, code: ObjectCode, engine: str, canaries: Canarie
     loaded = code.load(device)
     out = device.zeros(1024, np.uint8, name="out")
     given = device.zeros((max(1, len(chosen.rows)), 32), np.uint64, name="in")
-    regions = _regions(code, loaded, [(b.address, b.address + b.nbytes) for b in (out, given)])
+    buffers = [(b.address, b.address + b.nbytes) for b in (out, given)]
+    regions = _regions(code, loaded, buffers, in_cluster=chosen.cluster is not None)
     host = canaries.host.ctypes.data
     regions["generic"] += [(host, host + GUARD)] * (chosen.seed % 2)
     if chosen.rows:
@@ -299,7 +305,7 @@ def run(chosen: HostileProgram, code: ObjectCode, engine: str, canaries: Canarie
     fault = ""
     try:
         parameter = bytes(REGIONS["param"][1] + 2 * MARGIN)
-        config = LaunchConfig(chosen.grid, block=chosen.block)
+        config = LaunchConfig(chosen.grid, cluster=chosen.cluster, block=chosen.block)
         launch(device.default_stream, config, code.get_kernel("k"), given, out, parameter)
         device.sync()
     except KernelFault as found:
@@ -311,17 +317,17 @@ def run(chosen: HostileProgram, code: ObjectCode, engine: str, canaries: Canarie
 
 
 def _regions(
-    code: ObjectCode, loaded: dict[str, int], buffers: list[tuple[int, int]]
+    code: ObjectCode, loaded: dict[str, int], buffers: list[tuple[int, int]], *, in_cluster: bool
 ) -> dict[str, list[tuple[int, int]]]:
-    """(start, end) of what a kernel may access, by state space."""
+    """(start, end) of what a kernel may access, by state space; in a cluster the second CTA's shared memory as well."""
     sizes = {space: size + 2 * MARGIN for space, (_, size) in REGIONS.items()}
     stack = code.get_kernel("k").program.stack_bytes
     glob, const = loaded["gl"], loaded["co"]
-    shared = (m.SHARED_BASE, m.SHARED_BASE + sizes["shared"])
+    shared = [(m.SHARED_BASE + rank, m.SHARED_BASE + rank + sizes["shared"]) for rank in (0, 1 << m.CLUSTER_SHIFT)]
     found = {
         "global": [(glob, glob + sizes["global"]), *buffers],
         "const": [(const, const + sizes["const"])],
-        "shared": [shared],
+        "shared": shared[: 1 + in_cluster],
         "local": [(0, stack)],
         "param": [(0, 16 + sizes["param"])],
         "multimem": [(MULTICAST_WINDOW, MULTICAST_WINDOW + MULTICAST)],
