@@ -37,7 +37,6 @@ from emulator.isa.ops import Value
 from emulator.isa.registry import Variant
 from emulator.machine.warp import HEADER_BYTES
 
-MOST_LINES = 400  # of a part's text; a longer one keeps its own handler
 OWN_NAMES = re.compile(r"%(ip|miss|leave|apart|nobody)\b|^(nobody):")
 
 
@@ -446,10 +445,3 @@ def _windows(parts: Sequence[Part]) -> dict[int, Window]:
         if part.key is not None and part.key.opcode.startswith("ld.shared"):
             counts.update(part.values[part.results :])
     return {number: Window() for number, count in counts.items() if count > 1}
-
-
-def is_short(variant: Variant, key: HandlerKey, mode: str) -> bool:
-    """Whether an instruction has so little code that it gains by being part of a run."""
-    text = HandlerText(variant, key, mode)
-    text.build("probe")
-    return len(text.ops.lines) <= MOST_LINES

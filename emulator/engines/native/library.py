@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from emulator.engines.native import cache
 from emulator.engines.native.compiler import LoadedCode, binding, compile_object, target_name
-from emulator.engines.native.fused import RunKey, Variants, is_short
+from emulator.engines.native.fused import RunKey, Variants
 from emulator.engines.native.handlers import HandlerKey, HandlerText
-from emulator.engines.native.modules import module_text, run_module_text
+from emulator.engines.native.modules import is_short, module_text, run_module_text
 from emulator.engines.native.runtime import FUNCTIONS, runtime_text
 from emulator.engines.native.text import NoNativeForm
 from emulator.isa.registry import Variant

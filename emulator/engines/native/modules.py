@@ -12,6 +12,8 @@ from emulator.engines.native.text import NoNativeForm, lane_type
 from emulator.isa.registry import Variant
 from emulator.isa.tables import table
 
+MOST_LINES = 400  # of the text of an instruction in a run; a longer one keeps its own handler
+
 RUNTIME = """
 declare i32 @leave(ptr noalias, ptr noalias, ptr noalias, i32)
 declare i32 @branch_all(ptr noalias, ptr noalias, ptr noalias, i32)
@@ -88,3 +90,10 @@ def _table_text(name: str) -> str:
     element = lane_type(entries.type)
     values = ", ".join(f"{element} {value}" for value in entries.values)
     return f"@table.{name} = internal constant [{len(entries.values)} x {element}] [{values}]"
+
+
+def is_short(variant: Variant, key: HandlerKey, mode: str) -> bool:
+    """Whether an instruction has so little code that it gains by being part of a run."""
+    text = HandlerText(variant, key, mode)
+    text.build("probe")
+    return len(text.ops.lines) <= MOST_LINES

@@ -13,10 +13,10 @@ from emulator import ObjectCode, System
 from emulator.engines.native import cache
 from emulator.engines.native.compiler import binding
 from emulator.engines.native.engine import NativeEngine
-from emulator.engines.native.fused import Part, RunKey, is_short
+from emulator.engines.native.fused import Part, RunKey
 from emulator.engines.native.handlers import HandlerKey, Shape
 from emulator.engines.native.library import Library, library
-from emulator.engines.native.modules import run_module_text
+from emulator.engines.native.modules import is_short, run_module_text
 from emulator.engines.native.records import NativeProgram
 from emulator.engines.native.runs import ACCESSES, ALONE, ENDS, Policy, straight_runs
 from emulator.errors import KernelFault
