@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emulator import LaunchConfig, System, launch
+from emulator.engines.hang_watch import WITNESSES, HangWatch
 from emulator.errors import Hang
 from tests.engines.programs import kernel, report, run, start
 
@@ -72,6 +73,56 @@ def test_a_long_computation_is_none() -> None:
         st.global.u32 [%mine], %r1;
     """
     assert set(run(body, engine="native")) == {1_000_000}
+
+
+def test_a_long_computation_of_many_warps_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """512 warps compute for 30 turns each: a few states are compared, not those after each of 15,000 turns."""
+    compared = []
+    compare = HangWatch._compare
+    monkeypatch.setattr(HangWatch, "_compare", lambda self, warp: compared.append(warp) or compare(self, warp))
+    body = """
+        mov.u32 %r1, 0;
+    LOOP:
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p0, %r1, 20000;
+    @%p0 bra LOOP;
+        st.global.u32 [%mine], %r1;
+    """
+    with System(engine="native") as system:
+        device = system.device(0)
+        out = device.zeros(64 * 256, np.uint32)
+        start(kernel(body), device, out, grid=64, block=256)
+        assert set(out.numpy().tolist()) == {20_000}
+    assert WITNESSES <= len(compared) <= 10 * WITNESSES
+
+
+@pytest.mark.parametrize("body", [SPIN, LONG_SPIN], ids=["short", "long"])
+def test_many_warps_that_spin(body: str) -> None:
+    """All of 320 warps have to be seen to repeat themselves, not only the first witnesses."""
+    with pytest.raises(Hang) as caught:
+        run(body, grid=40, block=256, engine="native")
+    assert "and 308 more warps" in report(caught.value)
+
+
+def test_one_warp_that_computes_beside_many_that_spin_is_no_hang() -> None:
+    """The last warp counts to 200,000 and then sets the flag that the others wait for."""
+    body = f"""
+        setp.lt.u32 %p1, %i, 1248;
+    @%p1 bra WAIT;
+        mov.u32 %r1, 0;
+    LOOP:
+        add.u32 %r1, %r1, 1;
+        setp.lt.u32 %p0, %r1, 200000;
+    @%p0 bra LOOP;
+        st.volatile.global.u32 [%out], %r1;
+    WAIT:
+        {SPIN}
+    """
+    with System(engine="native") as system:
+        device = system.device(0)
+        out = device.zeros(1, np.uint32)
+        start(kernel(body), device, out, grid=5, block=256)
+        assert out.numpy().tolist() == [200_000]
 
 
 def test_who_waits_for_a_clock_does_not_hang() -> None:
