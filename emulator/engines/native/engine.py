@@ -24,6 +24,7 @@ from emulator.engines.native.runs import Heat, Policy
 from emulator.engines.native.templates import Kept, complete_block, complete_template
 from emulator.engines.native.turns import EMPTY, HANG, LIMIT, NEEDS_BLOCK, PART
 from emulator.engines.reference.engine import ReferenceEngine
+from emulator.engines.reference.ops import ReferenceOps
 from emulator.engines.schedule import Pick, RoundRobin
 from emulator.machine import memory as m
 from emulator.machine.cta import Cta
@@ -52,6 +53,7 @@ class NativeEngine(ReferenceEngine):
     def __init__(self, runner: Runner, features: str | None = None) -> None:
         super().__init__(runner)
         self.library = self._library = library(features)
+        self.row_ops = ReferenceOps(runner)  # for rows of constants, also of a CTA that begins amid another one's step
         self._programs: dict[int, NativeProgram] = {}
         self.templates: dict[NativeProgram, Kept] = {}
         self._heats: dict[NativeProgram, Heat] = {}

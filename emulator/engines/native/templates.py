@@ -136,8 +136,8 @@ def _source(row: ConstantRow, grid: Grid) -> int:
 
 
 def _fill_row(engine: NativeEngine, warp: Warp, row: ConstantRow) -> None:
-    engine.ops.bind(warp, 0, warp.cta.grid.program.instructions[0])
-    data = np.ascontiguousarray(constant_row(engine.ops, row.place, row.type)).view(np.uint8).ravel()
+    engine.row_ops.bind(warp, 0, warp.cta.grid.program.instructions[0])
+    data = np.ascontiguousarray(constant_row(engine.row_ops, row.place, row.type)).view(np.uint8).ravel()
     warp.rows[row.offset : row.offset + len(data)] = data
 
 

@@ -279,3 +279,31 @@ def test_a_buffer_is_bound_in_the_place_of_another_between_launches(engine: str)
         assert launched(system, lambda: None) == [32, 32, 0]
         first = many.buffers[1]
         assert launched(system, lambda: many.bind(spare)) == [64, 32, 32, 32]
+
+
+@pytest.mark.parametrize(
+    "access",
+    ["atom.max.s32 %r3, [%rd2+128], %r2;", "st.u32 [%rd2+128], %r2;", "red.add.u32 [%rd2+128], %r2;"],
+    ids=["atom", "st", "red"],
+)
+def test_a_cta_that_begins_amid_an_access_to_it(access: str) -> None:
+    """The reference engine gives it a block in the middle of the step: the executing lanes stay what they are."""
+    body = f"""
+        .shared .align 16 .b8 sh[256];
+        mov.u64 %rd1, sh; cvta.shared.u64 %rd1, %rd1; mov.u32 %r1, 1; mapa.u64 %rd2, %rd1, %r1;
+        add.u32 %r2, %l, 5; mov.u32 %r3, 0; setp.ne.u32 %p1, %l, 3;
+    @%p1 {access}
+        bar.sync 0;
+        ld.shared.u32 %r4, [sh+128];
+        add.u32 %r3, %r3, %r4;
+        st.global.u32 [%mine], %r3;
+    """
+    code, found = kernel(body), []
+    for engine in ("reference", "native"):
+        with System(engine=engine) as system:
+            device = system.device(0)
+            out = device.zeros(128, np.uint32)
+            start(code, device, out, grid=2, block=32, cluster=2)
+            found.append(out.numpy().tolist())
+    assert found[0] == found[1]
+    assert any(found[0])
