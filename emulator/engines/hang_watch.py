@@ -50,8 +50,6 @@ class HangWatch:
     def reset(self) -> None:
         """Something has changed."""
         self.looking, self.look_at = False, 0
-        self._states.clear()
-        self._repeating.clear()
 
     @property
     def limit(self) -> int:

@@ -170,7 +170,7 @@ class Pattern:
         offset = ops.emit(f"sub i64 {low}, {ops.field('shared_origin')}")
         if window:
             offset = ops.emit(f"sub i64 {offset}, {window}")
-        bad = self.outside(offset, ops.field("shared_size"), length)
+        bad = self._outside(offset, ops.field("shared_size"), length)
         return ops.emit(f"add i64 {offset}, {ops.field('shared')}"), bad
 
     def _in_device(self, low: str, length: str, write: bool) -> tuple[str, str]:
@@ -179,13 +179,13 @@ class Pattern:
         base = ops.emit(f"load i64, ptr {entry}")
         end = ops.emit(f"load i64, ptr {ops.emit(f'getelementptr i8, ptr {entry}, i64 8')}")
         offset = ops.emit(f"sub i64 {low}, {base}")
-        bad = self.outside(offset, ops.emit(f"sub i64 {end}, {base}"), length)
+        bad = self._outside(offset, ops.emit(f"sub i64 {end}, {base}"), length)
         if write:
             flag = ops.emit(f"load i64, ptr {ops.emit(f'getelementptr i8, ptr {entry}, i64 16')}")
             bad = ops.emit(f"or i1 {bad}, {ops.emit(f'icmp ne i64 {flag}, 0')}")
         return ops.emit(f"add i64 {low}, {ops.global_field('memory')}"), bad
 
-    def outside(self, offset: str, size: str, length: str) -> str:
+    def _outside(self, offset: str, size: str, length: str) -> str:
         """Whether [offset, offset + length) is not inside of [0, size)."""
         ops = self.ops
         room = ops.emit(f"sub i64 {size}, {length}")
@@ -247,7 +247,7 @@ class Pattern:
         ops = self.ops
         low = self.place.addend
         if self.space == "param":
-            bad = self.outside(low, ops.field("param_size"), str(self.size))
+            bad = self._outside(low, ops.field("param_size"), str(self.size))
             host = ops.emit(f"add i64 {low}, {ops.field('params')}")
             odd = ops.emit(f"icmp ne i64 {ops.emit(f'and i64 {low}, {self.size - 1}')}, 0")
             where = Range(low, str(self.size), host, ops.emit(f"or i1 {bad}, {odd}"))

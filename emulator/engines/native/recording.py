@@ -122,8 +122,9 @@ class Recorded:
                 self._handlers[place] = run.handlers
             else:
                 self._handlers[place] = self._chosen[place]
-        for pc, handler in self._planted.items():
-            self._handlers[self._native.places[pc]] = handler
+            first = run.straight.pcs.start
+            if first in self._planted:
+                self._handlers[self._native.places[first]] = self._planted[first]
 
     def plant(self, pc: int, handler: int) -> None:
         """Have another handler at a pc until `clear`."""
@@ -156,6 +157,8 @@ class Recorded:
                 chosen[place] = np.where(originals[place] == leave, chosen[place], noting)
         self._originals[:] = originals
         self._handlers[:] = self._chosen = chosen
+        for pc, handler in self._planted.items():
+            self._handlers[native.places[pc]] = handler
         self._wants = wants
         self._put(set(self.covered.values()))
 

@@ -52,9 +52,7 @@ class WindowLoad:
             back = ops.emit(f"trunc i64 {back} to i32")
         kind = f"<{HALF} x {word}>"
         moved = [ops.emit(f"add {kind} {pattern.part(half)}, {pattern.spread(HALF, word, back)}") for half in range(2)]
-        bad = ops.emit(f"or i1 {outside}, {self._beyond(kind, moved)}")
-        after = ops.label()
-        ops.lines += [f"  br i1 {bad}, label %miss, label %{after}", f"{after}:"]
+        self._require(ops.emit(f"or i1 {outside}, {self._beyond(kind, moved)}"))
         start = ops.emit(f"getelementptr i8, ptr {ops.field('shared', 'ptr')}, i64 {offset}")
         indices = []
         for data in moved:

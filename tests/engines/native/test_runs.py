@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import ObjectCode, System
+from emulator import Kernel, ObjectCode, System
 from emulator.engines.native import cache
 from emulator.engines.native.compiler import binding
 from emulator.engines.native.engine import NativeEngine
@@ -100,6 +100,18 @@ MORE = {
 }
 
 
+def check_both_engines(code: Kernel, schedule: str, grid: int) -> None:
+    """The same words at the same time."""
+    found = []
+    for engine in ("reference", "native"):
+        with System(engine=engine, schedule=schedule) as system:
+            device = system.device(0)
+            out = device.zeros(grid * 80, np.uint32)
+            start(code, device, out, grid=grid, block=80)
+            found.append((out.numpy().tolist(), system.runner.time))
+    assert found[0] == found[1]
+
+
 LANES_APART = {
     "one after the other": "add.u32 %r30, %r30, %l;",
     "two groups": "shr.u32 %r31, %l, 4; mad.lo.u32 %r30, %r31, 150, %r30;",
@@ -112,14 +124,7 @@ LANES_APART = {
 def test_loops_of_partial_groups(schedule: str, before: str, fused: None) -> None:
     """Lanes leave the loop at different times, so that those that stay are accounted for as a partial group."""
     body = looping(40, MORE["a branch of some"], before).replace("    cvt.u32.u16 %r3", "BEHIND:\n    cvt.u32.u16 %r3")
-    code, found = kernel(body), []
-    for engine in ("reference", "native"):
-        with System(engine=engine, schedule=schedule) as system:
-            device = system.device(0)
-            out = device.zeros(2 * 80, np.uint32)
-            start(code, device, out, grid=2, block=80)
-            found.append((out.numpy().tolist(), system.runner.time))
-    assert found[0] == found[1]
+    check_both_engines(kernel(body), schedule, grid=2)
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
@@ -139,14 +144,7 @@ def test_the_five_kernels(workload: Workload, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("more", MORE.values(), ids=MORE)
 def test_what_a_loop_carries(schedule: str, more: str, fused: None) -> None:
     """Registers of every width and predicates, over the ends of turns, in full warps and a partial one."""
-    code, found = kernel(looping(50, more)), []
-    for engine in ("reference", "native"):
-        with System(engine=engine, schedule=schedule) as system:
-            device = system.device(0)
-            out = device.zeros(3 * 80, np.uint32)
-            start(code, device, out, grid=3, block=80)
-            found.append((out.numpy().tolist(), system.runner.time))
-    assert found[0] == found[1]
+    check_both_engines(kernel(looping(50, more)), schedule, grid=3)
 
 
 @pytest.mark.parametrize("registers", ["virtual", "compact"])
