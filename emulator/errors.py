@@ -277,6 +277,9 @@ class DriverError(DiagnosedError):
 class KernelFault(DiagnosedError):
     """The kernel is at fault; the machine's state is kept as it was at the faulting instruction."""
 
+    warp: tuple[int, int, int] | None = None
+    """The key of the warp whose turn it was (launch, CTA, warp); None where it was nobody's, as in a hang."""
+
     @property
     def diagnostic(self) -> Diagnostic:
         return self.diagnostics[0]

@@ -380,10 +380,9 @@ class Session:
     def _look_at_fault(self, halted: Halted) -> None:
         """Focus on the first lane at fault."""
         assert halted.fault is not None
-        lanes = fault_lanes(halted.fault)
-        if lanes:
-            warp = self.runner.engine.ops.warp
-            self.focus = Focus(key_of(warp), (lanes & -lanes).bit_length() - 1)
+        lanes, warp = fault_lanes(halted.fault), halted.fault.warp
+        if lanes and warp is not None:
+            self.focus = Focus(warp, (lanes & -lanes).bit_length() - 1)
 
     def take_printed(self) -> str:
         """What kernels have printed since the last time."""

@@ -242,15 +242,16 @@ class Runner:
         assert self._turn is not None
         warp, left, exact = self._turn
         most = self.limits.max_instructions
-        self.require_time()
         start = self.time
         try:
+            self.require_time()
             count = left if most is None else min(left, max(0, most - start))
             part = count if part is None else min(count, part)
             over = self._run_part(warp, part, left, exact=exact or part < count, single=single)
         except TurnSuspended:
             over = False
-        except KernelFault:
+        except KernelFault as fault:
+            fault.warp = key_of(warp)
             self._turn = Pick(warp, left - (self.time - start), exact)
             self.events.flush()
             raise

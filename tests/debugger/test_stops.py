@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from emulator import samples
 from emulator.debugger import motion
 from emulator.debugger.commands import run_line
 from emulator.debugger.focus import Focus
 from emulator.debugger.places import find_place
 from emulator.debugger.session import Session
+from tests.debugger.scripted import session_of
 from tests.debugger.test_timeline import state
 
 Busy = Callable[..., Session]
@@ -55,6 +57,16 @@ def test_breakpoints_do_not_change_the_run(busy: Busy) -> None:
         run_line(stopped, line)
     assert len(stops(stopped)) > 20
     assert state(stopped) == state(plain)
+
+
+@pytest.mark.parametrize("most", [41, 437])
+def test_the_limit_of_instructions_shows_the_warp_whose_turn_it_is(most: int) -> None:
+    """On the native engine no warp may have executed on the reference engine by then."""
+    session = session_of(samples.find("block_scan"), most=most)
+    stop = motion.continue_(session)
+    turn = session.runner.settle()
+    assert stop.reason == "fault" and stop.fault is not None and turn is not None
+    assert stop.key == stop.fault.warp == turn.warp.key
 
 
 def test_a_breakpoint_that_is_deleted_stops_no_more(busy: Busy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 
 import numpy as np
 import pytest
@@ -51,14 +52,13 @@ def async_results(device: Device, line: str, data: np.ndarray, size: int) -> tup
 def test_async_stores_store_and_tell_their_bytes(engine: str) -> None:
     rng = np.random.default_rng(5)
     with System(engine=engine) as system:
-        for kind, vec in STORES:
+        for (kind, vec), generic in product(STORES, (False, True)):
             size = int(kind[1:]) // 8
             if size * vec > 16:
                 continue
             data = rng.integers(0, 256, (32, 4, size)).astype(np.uint8).view(f"u{size}")[..., 0]
             one = "%b0" if vec == 1 else "{" + ", ".join(f"%b{n}" for n in range(vec)) + "}"
             vector = f".v{vec}" if vec > 1 else ""
-            generic = rng.integers(2)
             ss = "" if generic else ".shared::cluster"
             convert = "cvta.shared.u64 %a, %a; cvta.shared.u64 %m, %m;" if generic else ""
             line = f"{convert} st.async{ss}.mbarrier::complete_tx::bytes{vector}.{kind} [%a], {one}, [%m];"
@@ -72,7 +72,7 @@ def test_async_reductions_combine_and_tell_their_bytes(engine: str) -> None:
     """All lanes at the places of 64 bytes, one after the other."""
     rng = random.Random(9)
     with System(engine=engine) as system:
-        for name, combine in (*REDUCTIONS.items(), *REDUCTIONS.items()):
+        for name, combine in 3 * list(REDUCTIONS.items()):
             width = int(name[-2:])
             data = np.array([[rng.choice((1, 5, rng.getrandbits(width))) for _ in range(4)] for _ in range(32)])
             data = data.astype(f"u{width // 8}") if width == 32 else data.astype(np.uint64)
