@@ -11,9 +11,14 @@ warp has ended; the block that was given back last is taken first, since it is i
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from emulator.machine.layout import Bytes, Record, aligned_zeros, bytes_at, i64, size_of, u32, u64
+import numpy as np
+import numpy.typing as npt
+
+from emulator.machine.layout import Bytes, Record, aligned_zeros, bytes_at, i64, offset_of, size_of, u32, u64, word_at
 from emulator.machine.warp import local_offset
 from emulator.ptx_types import WARP_SIZE
 
@@ -65,6 +70,8 @@ class BarrierWarp(Record):
 
 
 HEADER = size_of(BlockHeader)
+NEXT = offset_of(BlockHeader, "next")
+Words = npt.NDArray[np.uint64]
 
 
 class BlockLayout(NamedTuple):
@@ -104,24 +111,65 @@ def _rounded(size: int) -> int:
     return -(-size // 64) * 64
 
 
+class Chunk(NamedTuple):
+    """Blocks that were taken from the host at once."""
+
+    links: Words  # where each names the next free one, in its header
+    following: Words  # the block behind each
+
+
 class Pool:
     """The blocks of one launch at a time; which of them are free, the launch knows."""
 
     def __init__(self, layout: BlockLayout) -> None:
         self.layout = layout
         self.addresses: list[int] = []
-        self._chunks: list[Bytes] = []
+        self._chunks: list[Chunk] = []
 
     def grow(self, most: int) -> list[int]:
         """More blocks, no more than so many; their addresses."""
         count = max(1, min(most, CHUNK // self.layout.size))
-        chunk = aligned_zeros(count * self.layout.size)
-        self._chunks.append(chunk)
-        start = chunk.ctypes.data
+        words = aligned_zeros(count * self.layout.size).view(np.uint64)
+        start = words.ctypes.data
         new = [start + n * self.layout.size for n in range(count)]
+        if self._chunks:
+            self._chunks[-1].following[-1] = start
+        self._chunks.append(Chunk(words[NEXT // 8 :: self.layout.size // 8], np.array([*new[1:], 0], np.uint64)))
         self.addresses += new
         return new
+
+    def chain(self, used: set[int]) -> int:
+        """Make a list of all blocks but these, in which each names the next one; the first, 0 if there is none."""
+        if used:
+            return chain([address for address in self.addresses if address not in used])
+        for chunk in self._chunks:
+            chunk.links[:] = chunk.following
+        return self.addresses[0] if self.addresses else 0
+
+    def chains(self, count: int) -> list[int]:
+        """Make so many lists of about equal length of all blocks."""
+        self.chain(set())
+        bounds = [len(self.addresses) * n // count for n in range(count + 1)]
+        for bound in filter(None, bounds[1:]):
+            word_at(self.addresses[bound - 1] + NEXT).value = 0
+        return [self.addresses[first] if first < end else 0 for first, end in itertools.pairwise(bounds)]
 
     def block(self, address: int) -> Bytes:
         """The bytes of a block."""
         return bytes_at(address, self.layout.size)
+
+
+def chain(blocks: Sequence[int]) -> int:
+    """Make a list of free blocks, in which each names the next one; the first of them, 0 if there is none."""
+    for block, following in zip(blocks, [*blocks[1:], 0], strict=False):
+        word_at(block + NEXT).value = following
+    return blocks[0] if blocks else 0
+
+
+def chained(block: int) -> list[int]:
+    """The blocks of such a list."""
+    found = []
+    while block:
+        found.append(block)
+        block = word_at(block + NEXT).value
+    return found

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emulator.machine.blocks import BlockHeader, BlockLayout, Pool
-from emulator.machine.layout import Bytes, Record, aligned_zeros, dtype_of, i64, offset_of, u64, word_at
+from emulator.machine.blocks import NEXT, BlockHeader, BlockLayout, Pool
+from emulator.machine.layout import Bytes, Record, aligned_zeros, dtype_of, i64, u64, word_at
 from emulator.machine.memory import Allocation
 from emulator.machine.residents import Residents
 from emulator.machine.warp import ALL_LANES, CONTEXT_BYTES
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from emulator.program import Program
 
 _identities = itertools.count(1)
-NEXT = offset_of(BlockHeader, "next")
 
 
 class GridBytes(Record):
@@ -190,6 +189,11 @@ class Grid:
         self.__dict__["pool"] = pool
         self.free_blocks_but(set())
 
+    def deal_blocks(self, count: int) -> list[int]:
+        """Divide all blocks, which are all free, into so many lists: the first of each, 0 if it is empty."""
+        self.fields["free"] = 0
+        return self.pool.chains(count)
+
     def grow(self) -> None:
         """More free blocks, as far as there are CTAs for them."""
         for address in self.pool.grow(self.cta_count):
@@ -197,12 +201,7 @@ class Grid:
 
     def free_blocks_but(self, used: set[int]) -> None:
         """All blocks are free but these."""
-        following = 0
-        for address in reversed(self.pool.addresses):
-            if address not in used:
-                word_at(address + NEXT).value = following
-                following = address
-        self.fields["free"] = following
+        self.fields["free"] = self.pool.chain(used)
 
     def give_back(self, address: int) -> None:
         """A block is free."""

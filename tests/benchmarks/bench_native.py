@@ -258,7 +258,7 @@ def bind_threads(system: System) -> None:
     assert isinstance(engine, NativeEngine)
     if engine.jobs is None or len(CORES) < 2:
         return
-    engine.jobs.threads.submit(os.sched_setaffinity, 0, CORES[1:]).result()
+    os.sched_setaffinity(engine.jobs.threads[0].native_id, CORES[1:])
     os.sched_setaffinity(0, CORES[:1])
 
 

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +27,12 @@ import numpy.typing as npt
 from emulator.engines.interrupts import interruptions_later
 from emulator.engines.native.context import Fresh, Run, new_run
 from emulator.engines.native.parking import SCRATCH_BYTES
+from emulator.engines.native.threads import WorkThread
 from emulator.engines.native.turns import EMPTY, NEEDS_BLOCK, PAUSED
 from emulator.engines.ready import Entries, Ready
-from emulator.machine.grid import NEXT, GridBytes
-from emulator.machine.layout import aligned_zeros, dtype_of, word_at
+from emulator.machine.blocks import chain, chained
+from emulator.machine.grid import GridBytes
+from emulator.machine.layout import aligned_zeros, dtype_of
 from emulator.machine.residents import RECORD
 
 if TYPE_CHECKING:
@@ -51,8 +52,19 @@ NOBODY = -1
 IN_RUN = {name: number for number, name in enumerate(dtype_of(Run).names or ())}  # words of eight bytes
 IN_GRID = {name: number for number, name in enumerate(dtype_of(GridBytes).names or ())}
 Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Queue = tuple[Entries, Entries]  # entries, and the places of their CTAs
+NONE: Entries = np.zeros(0, np.uint64)
+NO_PLACE: Numbers = np.zeros(0, np.int64)
+
+
+class Deal(NamedTuple):
+    """What there is to deal out: places of resident CTAs."""
+
+    places: Numbers  # of all that can run, with the others of their clusters
+    fresh: Numbers  # those that have not begun, and nobody of their clusters; in the order of their numbers
+    begun: Numbers  # the others
+    owners: Numbers  # a number for each of these, the same in a cluster
+    units: int  # how many CTAs or clusters there are
+    is_new: bool  # whether no CTA of the launch has begun, so that all its blocks are free
 
 
 class Share:
@@ -90,18 +102,21 @@ class Share:
         """The first of its free blocks, 0 for none."""
         return int(self.grid["free"][0])
 
-    def prepare(self, whole: Grid, run: Any, pause: int, fresh: int) -> None:
-        """Be as far as the run and the launch are.  fresh: the address of the CTAs that no thread has yet."""
-        free = self.free if self.whole is whole else 0
+    def free_of(self, whole: Grid) -> int:
+        """The first of its free blocks if they are those of a launch."""
+        return self.free if self.whole is whole else 0
+
+    def prepare(self, whole: Grid, run: Any, fields: dict[str, int], free: int) -> None:
+        """Be as far as the run, with other values in some fields, and the launch are.  free: its first free block."""
         self.whole = whole
         self._grid_words[:] = whole.fields.view(np.int64)
         for name, value in {"free": free, "whole": whole.address, "finished": 0, "spare": 0, "spares": 0}.items():
             self._grid_words[IN_GRID[name]] = value
         self._run_words[:] = run.view(np.int64)
-        new = {"pause": pause, "parking": self.parkings.generation, "fresh": fresh, "limit": NEVER, "until": NEVER}
-        for name, value in (self._own | new).items():
+        new = {"parking": self.parkings.generation, "limit": NEVER, "until": NEVER}
+        for name, value in (self._own | new | fields).items():
             self._run_words[IN_RUN[name]] = value
-        self.aside.set_addresses([])
+        self.aside.set_addresses(NONE)
 
     def field(self, name: str) -> int:
         """A field of its record of the run."""
@@ -138,7 +153,7 @@ class Jobs:
         self.shares = [Share(engine, lock) for _ in range(count)]
         for share in self.shares:
             share.others = [other for other in self.shares if other is not share]
-        self.threads = ThreadPoolExecutor(count - 1, thread_name_prefix="ptxemu")
+        self.threads = [WorkThread(f"ptxemu {number}") for number in range(1, count)]
         self._alone = 0  # stretches that one thread is to run
         self._penalty = 1
         self._launch: Grid | None = None
@@ -173,32 +188,27 @@ class Jobs:
     def _run(self, grid: Grid, run: Any, pause: int) -> tuple[float | None, int]:
         """Deal out, run, add up: the seconds that it took, None if there is too little to do; warps put aside."""
         device = self.runner.devices[grid.device]
-        entries = self.runner.ready.entries()
-        numbers = _numbers(device.table, entries)
-        places, units = self._to_deal(device, grid, numbers)
-        count = min(len(self.shares), int(units.max(initial=-1)) + 1)
+        deal = _to_deal(device, grid, self.runner.ready)
+        count = min(len(self.shares), deal.units)
         if count < 2:
             self._collect(grid)
             return None, 0
         shares = self.shares[:count]
-        fresh = self._set_aside_fresh(device, grid, places, units)
-        for share in shares:
-            share.prepare(grid, run, pause, self._fresh.ctypes.data)
-        self._deal(device, places[~fresh], units[~fresh] % count, (entries, numbers), shares)
+        self._set_aside_fresh(device, grid, deal.fresh)
+        blocks = grid.deal_blocks(count) if deal.is_new else [share.free_of(grid) for share in shares]
+        for share, free in zip(shares, blocks, strict=True):
+            share.prepare(grid, run, {"pause": pause, "fresh": self._fresh.ctypes.data}, free)
+        self._deal(device, deal, shares)
         self.runner.threaded = True
         start = time.perf_counter()
-        running = [self.threads.submit(share.work) for share in shares[1:]]
-        try:
+        with ExitStack() as together:
+            for share, thread in zip(shares[1:], self.threads, strict=False):
+                together.enter_context(thread.doing(share.work))
             shares[0].work()
-        finally:
-            running = [future for future in running if not future.cancel()]  # which have begun
-            wait(running)
         taken = time.perf_counter() - start
         self._add_up(device, grid, shares)
         run["repeated"] += sum(share.field("repeated") for share in shares) - count * run["repeated"]
-        self._take_back(device, grid, places)
-        for future in running:
-            future.result()
+        self._take_back(device, grid, deal.places)
         return taken, sum(len(share.aside) for share in shares)
 
     def _stop(self) -> None:
@@ -206,34 +216,10 @@ class Jobs:
         for share in self.shares:
             share.stop()
 
-    def _to_deal(self, device: DeviceState, grid: Grid, ready: Entries) -> tuple[Numbers, Numbers]:
-        """The places of the resident CTAs that can run, with the others of their clusters, and each one's number:
-        that of its cluster among these, or its own.  ready: the places whose warps are in the queue."""
-        records = device.table.records
-        can_run = np.zeros(len(records), bool)
-        can_run[ready] = True
-        if grid.cluster_size == 1:
-            places = np.flatnonzero(can_run)
-            return places, np.arange(len(places))
-        resident = np.flatnonzero(records["grid"] == grid.address)
-        clusters = grid.cluster_of(records["linear"][resident])
-        there = np.isin(clusters, clusters[can_run[resident]])
-        return resident[there], np.unique(clusters[there], return_inverse=True)[1]
-
-    def _set_aside_fresh(self, device: DeviceState, grid: Grid, places: Numbers, units: Numbers) -> Flags:
-        """Let all threads draw from the CTAs that have not begun, in the order of their numbers; which they are."""
-        records, size = device.table.records, grid.cluster_size
-        fresh: Flags = records["block"][places] == 0
-        if size > 1:
-            fresh = (np.bincount(units, fresh) == size)[units]
-        waiting = places[fresh]
-        number = records["linear"][waiting]
-        if size > 1:
-            number = size * grid.cluster_of(number) + records["rank"][waiting]
-        waiting = waiting[np.argsort(number)]
-        self._places = waiting.astype(np.uint64) * np.uint64(RECORD) + np.uint64(device.table.start)
-        self._fresh[:] = (0, len(waiting), size, self._places.ctypes.data)
-        return fresh
+    def _set_aside_fresh(self, device: DeviceState, grid: Grid, fresh: Numbers) -> None:
+        """Let all threads draw from the CTAs that have not begun."""
+        self._places = fresh.astype(np.uint64) * np.uint64(RECORD) + np.uint64(device.table.start)
+        self._fresh[:] = (0, len(fresh), grid.cluster_size, self._places.ctypes.data)
 
     def _not_taken(self, grid: Grid) -> Entries:
         """The warps of the CTAs that no thread has taken, in their order."""
@@ -242,35 +228,39 @@ class Jobs:
 
     def _aside(self, device: DeviceState, shares: list[Share]) -> Entries:
         """The warps that wait for Python, those of the first CTAs first."""
+        if not any(len(share.aside) for share in shares):
+            return NONE
         entries = np.concatenate([share.aside.entries() for share in shares])
-        if not len(entries):
-            return entries
         return entries[np.argsort(device.table.records["linear"][_numbers(device.table, entries)], stable=True)]
 
-    def _deal(self, device: DeviceState, places: Numbers, owners: Numbers, queue: Queue, shares: list[Share]) -> None:
-        """Give every thread a part of the CTAs, and of the queue."""
-        table, (entries, numbers) = device.table, queue
-        owner_of = np.full(len(table.records), NOBODY)
-        owner_of[places] = owners
-        table.records["grid"][places] = np.array([share.address for share in shares], np.uint64)[owners]
-        owners = owner_of[numbers]
-        for number, share in enumerate(shares):
-            share.ready.set_addresses(entries[owners == number])
-        self.runner.ready.set_addresses([])
+    def _deal(self, device: DeviceState, deal: Deal, shares: list[Share]) -> None:
+        """Give every thread a part of the CTAs that have begun, and of the queue."""
+        queues = [NONE for _ in shares]
+        if len(deal.begun):
+            records, entries = device.table.records, self.runner.ready.entries()
+            owners = deal.owners % len(shares)
+            records["grid"][deal.begun] = np.array([share.address for share in shares], np.uint64)[owners]
+            owner_of = np.full(len(records), NOBODY)
+            owner_of[deal.begun] = owners
+            owners = owner_of[_numbers(device.table, entries)]
+            queues = [entries[owners == number] for number in range(len(shares))]
+        for share, queue in zip(shares, queues, strict=True):
+            share.ready.set_addresses(queue)
+        self.runner.ready.set_addresses(NONE)
 
     def _free_blocks(self, grid: Grid) -> list[int]:
         """The free blocks of a launch and of its shares, which have none then."""
-        blocks = _chained(int(grid.fields["free"][0]))
+        blocks = chained(int(grid.fields["free"][0]))
         for share in self.shares:
             if share.whole is grid:
-                blocks += _chained(share.free)
+                blocks += chained(share.free)
                 share.grid["free"] = 0
         return blocks
 
     def _collect(self, grid: Grid) -> None:
         """The free blocks are the launch's again."""
         if any(share.whole is grid and share.free for share in self.shares):
-            grid.fields["free"] = _chain(self._free_blocks(grid))
+            grid.fields["free"] = chain(self._free_blocks(grid))
 
     def _add_up(self, device: DeviceState, grid: Grid, shares: list[Share]) -> None:
         """One queue, one time, one launch again; who was put aside comes first."""
@@ -314,23 +304,26 @@ class Jobs:
             runner.watch_progress()
 
 
+def _to_deal(device: DeviceState, grid: Grid, ready: Ready) -> Deal:
+    """What there is of a launch; its CTAs that have not begun have all their warps in the queue."""
+    records, size = device.table.records, grid.cluster_size
+    resident = np.flatnonzero(records["grid"] == grid.address)
+    has_begun, number = records["block"][resident] != 0, records["linear"][resident]
+    if size == 1 and not has_begun.any():
+        fresh = resident[np.argsort(number, kind="stable")]
+        return Deal(resident, fresh, NO_PLACE, NO_PLACE, len(resident), is_new=True)
+    can_run = np.zeros(len(records), bool)
+    can_run[_numbers(device.table, ready.entries())] = True
+    unit = grid.cluster_of(number) if size > 1 else number
+    there = np.isin(unit, unit[can_run[resident]])
+    places, number, unit = resident[there], number[there], np.unique(unit[there], return_inverse=True)[1]
+    begun = np.bincount(unit, ~has_begun[there])[unit] < size  # somebody of the cluster, who may have ended
+    order = np.lexsort((records["rank"][places], unit))
+    fresh = places[order[~begun[order]]]
+    return Deal(places, fresh, places[begun], unit[begun], int(unit.max(initial=-1)) + 1, is_new=False)
+
+
 def _numbers(table: ResidentTable, entries: Entries) -> Entries:
     """The places of the CTAs whose warps are in a queue."""
     found: Entries = entries - np.uint64(table.start) >> np.uint64(RECORD.bit_length() - 1)
-    return found
-
-
-def _chain(blocks: Sequence[int]) -> int:
-    """Make a list of free blocks, in which each names the next one; the first of them, 0 if there is none."""
-    for block, following in zip(blocks, [*blocks[1:], 0], strict=False):
-        word_at(block + NEXT).value = following
-    return blocks[0] if blocks else 0
-
-
-def _chained(block: int) -> list[int]:
-    """The blocks of such a list."""
-    found = []
-    while block:
-        found.append(block)
-        block = word_at(block + NEXT).value
     return found

@@ -30,6 +30,7 @@ from emulator.machine.residents import RECORD, Resident
 PAUSED, EMPTY, NEEDS_BLOCK, LIMIT, HANG, PART = 20, 21, 22, 23, 26, 28
 SOON = 1 << 14  # instructions that a thread goes on when a warp waits for Python, and
 LATER = 1 << 18  # when it is to be parked
+FIRST_TURNS = 4  # of a warp, before its thread lets another CTA begin: most kernels' CTAs have ended by then
 
 
 @native
@@ -42,8 +43,9 @@ def log_turn(run: Run, record: Resident) -> None:
 
 
 @native
-def wants_fresh(ring: Ring) -> int:
-    """Whether nobody is in the middle of a turn, or of a CTA's first ones: then it is the turn of a CTA that is new."""
+def wants_fresh(run: Run, ring: Ring) -> int:
+    """Whether a CTA that is new is to begin before the first warp of the queue goes on: where there is none, where it
+    has not begun itself, or has had its first turns and this is not one that was interrupted."""
     if ring.count == 0:
         return 1
     entry = load64(ring.entries + 8 * ring.head)
@@ -53,7 +55,7 @@ def wants_fresh(ring: Ring) -> int:
     context = warp_context(GridBytes(record.grid), record.block, entry % RECORD)
     if context.left > 0:
         return 0
-    return context.executed != 0
+    return context.executed >= FIRST_TURNS * run.quantum
 
 
 @native
@@ -83,7 +85,7 @@ def next_turn(run: Run) -> int:
     ring = Ring(run.ring)
     if run.time >= run.pause or (run.log != 0 and run.log >= run.log_end):
         return PAUSED
-    if run.fresh != 0 and wants_fresh(ring) != 0:
+    if run.fresh != 0 and wants_fresh(run, ring) != 0:
         take_fresh(run)
     if ring.count == 0:
         return EMPTY
