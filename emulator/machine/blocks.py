@@ -38,11 +38,12 @@ class BlockHeader(Record):
     format: i64  # the launch whose constants the block holds
     live: u32  # warps that have a live lane
     open: u32  # barriers in use
+    used: u32  # those that have been in use
     rank: u32  # of the CTA that had it and has ended, while others of its cluster have not
     sm: u32
+    unused0: u32
     unused1: u64
     unused2: u64
-    unused3: u64
 
 
 class BarrierHead(Record):
@@ -84,6 +85,7 @@ class BlockLayout(NamedTuple):
     warps_at: int
     warp_bytes: int
     register_bytes: int
+    zero_bytes: int
     row_bytes: int
     local_at: int
     stack_bytes: int
@@ -102,8 +104,8 @@ class BlockLayout(NamedTuple):
         calls_at = _rounded(local_at + WARP_SIZE * program.stack_bytes) + GAP
         each = _rounded(calls_at + WARP_SIZE * program.call_bytes) + GAP
         return BlockLayout(
-            warps, barrier, shared_at, shared_bytes, warps_at, each, program.row_bytes, rows, local_at,
-            program.stack_bytes, calls_at, program.call_bytes, warps_at + warps * each,
+            warps, barrier, shared_at, shared_bytes, warps_at, each, program.row_bytes, program.zero_bytes, rows,
+            local_at, program.stack_bytes, calls_at, program.call_bytes, warps_at + warps * each,
         )  # fmt: skip
 
 

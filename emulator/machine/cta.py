@@ -36,7 +36,7 @@ class Barrier:
     __slots__ = ("_bit", "_head", "_open", "_warps")
 
     def __init__(self, raw: Bytes, opened: npt.NDArray[np.uint32] | None = None, number: int = 0) -> None:
-        """opened: the mask of barriers in use, with a bit for this one; None for a barrier that stands for itself."""
+        """opened: the masks of barriers in use and of those that have been; None for one that stands for itself."""
         words = raw.view(np.uint32)
         self._head = words[:HEAD_WORDS]
         self._warps = words[HEAD_WORDS:].reshape(-1, WARP_WORDS)
@@ -142,7 +142,7 @@ class Barrier:
         if not self._head[PARTIAL_WARPS]:
             self._head[COUNT] = 0
             if self._open is not None:
-                self._open &= ~np.uint32(self._bit)
+                self._open[0] &= ~np.uint32(self._bit)
         return done
 
 
@@ -248,7 +248,7 @@ class Cta:
         """One of the sixteen barriers."""
         size = self.grid.layout.barrier_bytes
         start = HEADER + number * size
-        return Barrier(self.block[start : start + size], self._masks[OPEN // 4 : OPEN // 4 + 1], number)
+        return Barrier(self.block[start : start + size], self._masks[OPEN // 4 : OPEN // 4 + 2], number)
 
     @property
     def barriers(self) -> list[Barrier]:

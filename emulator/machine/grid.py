@@ -41,6 +41,7 @@ class GridBytes(Record):
     warp_bytes: i64
     warps: i64
     register_bytes: i64
+    zero_bytes: i64  # of these, the first ones, those that are zeros at the start
     local_at: i64
     local_bytes: i64
     width: i64  # of the grid, in CTAs

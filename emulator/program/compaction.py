@@ -41,14 +41,17 @@ def compact(program: Program) -> Program:
         return program
     with collector_paused():
         rows = RowAllocator()
-        places = _assign(_intervals(program.instructions), rows)
+        intervals = _intervals(program.instructions)
+        places = _assign(intervals, rows)
+        zeros = [places[register.offset] for start, _, register in intervals if start < 0]
         entry = replace(program.entry, registers=[])
         moved = [_moved(instruction, places) for instruction in program.instructions]
         for instruction in moved:
             instruction.function = entry
         size = -(-rows.size // 64) * 64
         functions = {program.entry.name: entry}
-        return replace(program, entry=entry, functions=functions, instructions=moved, row_bytes=size)
+        first = max((register.offset + register.row_bytes for register in zeros), default=0)
+        return replace(program, entry=entry, functions=functions, instructions=moved, row_bytes=size, zero_bytes=first)
 
 
 # --- what is alive where -----------------------------------------------------------------------------

@@ -123,7 +123,8 @@ class Program:
 
     joins: pcs where lanes that went apart can meet (branch targets and instructions after branches and waits).
     call_bytes: of a lane's call stack; of a recursive program what it begins with.
-    constant_bytes: what an engine needs behind the rows of a warp for its constants.  statics: global and const
+    constant_bytes: what an engine needs behind the rows of a warp for its constants.  zero_bytes: of a warp's rows the
+    first ones, which must be zeros at its start; what stands in the others is never read.  statics: global and const
     variables of blocks, by a name of their own.
     """
 
@@ -132,6 +133,7 @@ class Program:
     functions: dict[str, FunctionInfo]
     instructions: list[Instruction]
     row_bytes: int
+    zero_bytes: int
     parameters: list[KernelParameter]
     parameter_bytes: int
     shared: dict[str, Storage]

@@ -77,6 +77,7 @@ class Linker:
             functions=self.functions,
             instructions=self.instructions,
             row_bytes=align_up(self.rows.size, 64),
+            zero_bytes=align_up(self.rows.size, 64),
             parameters=parameters,
             parameter_bytes=size,
             shared=self.shared,

@@ -73,6 +73,34 @@ def test_a_register_that_only_some_lanes_write_keeps_the_others_zeros() -> None:
     assert rows["%r1"] != rows["%r0"]
 
 
+ZEROS = """
+    ld.param.u64 %d0, [out];
+    mov.u32 %r0, %tid.x;
+    setp.eq.u32 %p0, %r0, 5;
+    @%p0 mov.u32 %r1, 7;
+    add.u32 %r2, %r1, 1;
+    atom.global.add.u32 %r9, [%d0], %r2;
+    mov.u32 %r3, -1; mov.u32 %r4, -1; mov.u32 %r5, -1; mov.u32 %r6, -1; mov.u32 %r7, -1;
+    add.u32 %r3, %r3, %r4; add.u32 %r5, %r6, %r7; add.u32 %r3, %r3, %r5; add.u32 %r3, %r3, %r9;
+    st.global.u32 [%d0+4], %r3;
+    ret;
+"""
+
+
+def test_only_rows_that_are_read_before_they_are_written_must_be_zeros() -> None:
+    """The row of %r1, first of all rows; a CTA that takes the block of another one finds there what that one left."""
+    program = compact(program_of(ZEROS))
+    assert program.zero_bytes == 128 < program.row_bytes
+    assert compact(program_of("mov.u32 %r0, 1; ret;")).zero_bytes == 0
+    assert program_of(ZEROS).zero_bytes == program_of(ZEROS).row_bytes
+    with System(engine="native", registers="compact") as system:
+        out = system.device(0).zeros(2, np.uint32)
+        kernel = ObjectCode.from_ptx(text_of(ZEROS)).get_kernel("k")
+        launch(system.device(0).default_stream, LaunchConfig(5000, block=32), kernel, out)
+        system.sync()
+        assert out.numpy()[0] == 5000 * (31 + 8)
+
+
 def test_a_kernel_that_calls_keeps_its_rows() -> None:
     text = f"{HEAD}.func f() {{ ret; }}\n.visible .entry k() {{ .reg .b32 %r<9>; mov.u32 %r1, 1; call f, (); }}"
     program = link(parse(Source(text)), "k")

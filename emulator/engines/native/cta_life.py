@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from emulator.engines.native.context import Context, Run
-from emulator.engines.native.scalar import clear, copy, load64, native, store64, text
+from emulator.engines.native.scalar import clear, copy, load64, lowest, native, store64, text
 from emulator.engines.ready import Ring
-from emulator.machine.blocks import BARRIERS, HEADER, BlockHeader
+from emulator.machine.blocks import HEADER, BlockHeader
 from emulator.machine.grid import GridBytes
 from emulator.machine.layout import offset_of
 from emulator.machine.memory import CLUSTER_SHIFT, SHARED_BASE
@@ -151,9 +151,11 @@ def format_block(grid: GridBytes, address: int) -> None:
 @native
 def clean_block(grid: GridBytes, address: int) -> None:
     """A block that another CTA of the launch has had: all that may have changed."""
-    clear(address + HEADER, BARRIERS * grid.barrier_bytes)
-    clear(address + grid.shared_at, grid.shared_bytes)
     block = BlockHeader(address)
+    while block.used != 0:
+        clear(address + HEADER + lowest(block.used) * grid.barrier_bytes, grid.barrier_bytes)
+        block.used = block.used & block.used - 1
+    clear(address + grid.shared_at, grid.shared_bytes)
     block.live = BlockHeader(grid.template).live
     block.open = 0
     warp = 0
@@ -167,7 +169,7 @@ def clean_block(grid: GridBytes, address: int) -> None:
         start = context.address + CONTEXT_BYTES
         fresh = warp_context(grid, grid.template, warp).address + CONTEXT_BYTES
         copy(start, fresh, HEADER_BYTES)
-        clear(start + HEADER_BYTES, grid.register_bytes)
+        clear(start + HEADER_BYTES, grid.zero_bytes)
         if grid.local_bytes != 0:
             clear(context.address + grid.local_at, grid.local_bytes)
         warp += 1

@@ -185,6 +185,7 @@ def arrive(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
         at.in_favour |= ctx.favour
         head.voted |= bit
     block.open |= 1 << ctx.number
+    block.used |= 1 << ctx.number
     ctx.progress += settle(run, grid, block, ctx, ctx.number)
     if masks.live & ~masks.waiting == 0:
         return IDLE

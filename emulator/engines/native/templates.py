@@ -72,7 +72,7 @@ def complete_template(engine: NativeEngine, grid: Grid) -> None:
     fields["template"], fields["rows"] = grid.template.ctypes.data, grid.rows.ctypes.data
     fields["row_count"] = len(grid.rows)
     fields["shared_bytes"] = -(-layout.shared_bytes // 64) * 64
-    for name in ("barrier_bytes", "shared_at", "warps_at", "warp_bytes", "warps", "register_bytes"):
+    for name in ("barrier_bytes", "shared_at", "warps_at", "warp_bytes", "warps", "register_bytes", "zero_bytes"):
         fields[name] = getattr(layout, name)
     fields["block_bytes"], fields["local_at"] = layout.size, layout.local_at
     fields["local_bytes"] = 32 * layout.stack_bytes
