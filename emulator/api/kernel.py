@@ -296,8 +296,8 @@ def _check_cooperative(program: Program, grid: Grid, device: Device) -> None:
 
 def _check_shared(program: Program, grid: Grid, device: Device) -> None:
     most = device._state.limits.shared_per_block
-    if grid.shared_bytes > most:
-        text = f"launch of {program.name}: {grid.shared_bytes:,} bytes of shared memory, {most:,} at most"
+    if grid.user_shared_bytes > most:
+        text = f"launch of {program.name}: {grid.user_shared_bytes:,} bytes of shared memory, {most:,} at most"
         facts = (("static", f"{program.shared_bytes:,} bytes"), ("dynamic", f"{grid.config.shared:,} bytes"))
         label = Label(program.entry.node.span)
         raise UsageError(Diagnostic("PTX-L0104", "usage", text, program.source, (label,), facts))

@@ -97,7 +97,7 @@ class DeviceState:
     def needs(self, grid: Grid) -> npt.NDArray[np.int64]:
         """What one CTA of a grid takes of its SM, as a row of `held`."""
         threads = grid.config.block.count
-        shared = grid.shared_bytes + self.limits.shared_reserved
+        shared = grid.user_shared_bytes + self.limits.shared_reserved
         return np.array([1, threads, -(-threads // WARP_SIZE), shared], dtype=np.int64)
 
     def most_resident(self, grid: Grid) -> int:

@@ -120,6 +120,12 @@ class Grid:
         return self.program.name
 
     @property
+    def user_shared_bytes(self) -> int:
+        """Shared memory of a CTA without what is reserved for the system."""
+        reserved = self.program.reserved_shared
+        return self.shared_bytes - (reserved.size if reserved else 0)
+
+    @property
     def next_cta(self) -> int:
         """The number of the next CTA to be placed."""
         return int(self.fields["next"][0])

@@ -12,6 +12,7 @@ from emulator.isa.special_registers import COMPONENTS, SPECIAL_REGISTERS
 from emulator.parse import nodes
 from emulator.program.layout import element_bytes
 from emulator.program.operands import (
+    RESERVED_SHARED,
     Elements,
     FunctionAddress,
     Immediate,
@@ -286,7 +287,7 @@ def _vector_register(
     return found[index]
 
 
-def _special(context: Context, spec: OperandSpec, node: nodes.Name, kind: ScalarType) -> Special | Elements:
+def _special(context: Context, spec: OperandSpec, node: nodes.Name, kind: ScalarType) -> Special | Symbol | Elements:
     row = SPECIAL_REGISTERS[node.name[1:]]
     if "special" not in spec.flags or spec.is_result:
         name = f"{node.name}.{node.component}" if node.component else node.name
@@ -300,7 +301,7 @@ def _special(context: Context, spec: OperandSpec, node: nodes.Name, kind: Scalar
     if not row.vector:
         if node.component is not None:
             raise Mismatch("PTX-P0113", f"{node.name} has no element .{node.component}")
-        return Special(row.name, row.type)
+        return context.linker.reserved_shared() if node.name == RESERVED_SHARED else Special(row.name, row.type)
     if node.component is None:
         count = _element_count(context, spec)
         if count != 4:

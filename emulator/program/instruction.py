@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from emulator.errors import Source, Span
 from emulator.isa.registry import Variant
 from emulator.parse import nodes
-from emulator.program.operands import CallList, Operand, Register, Storage
+from emulator.program.operands import RESERVED_SHARED, CallList, Operand, Register, Storage
 from emulator.program.scopes import Scope
 
 FRAME_ALIGN = 16
@@ -148,6 +148,11 @@ class Program:
     @property
     def name(self) -> str:
         return self.entry.name
+
+    @property
+    def reserved_shared(self) -> Storage | None:
+        """The bytes that %reserved_smem_offset_1 leads to, if the program has it."""
+        return self.shared.get(RESERVED_SHARED)
 
     @property
     def source(self) -> Source:

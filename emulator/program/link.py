@@ -16,7 +16,14 @@ from emulator.program import flow
 from emulator.program.decode import decode
 from emulator.program.instruction import FRAME_ALIGN, FunctionInfo, Instruction, Program
 from emulator.program.layout import align_of, align_up, kernel_parameters, size_of
-from emulator.program.operands import FunctionAddress, Register, Storage
+from emulator.program.operands import (
+    RESERVED_SHARED,
+    RESERVED_SHARED_BYTES,
+    FunctionAddress,
+    Register,
+    Storage,
+    Symbol,
+)
 from emulator.program.registers import RowAllocator
 from emulator.program.requirements import check
 from emulator.program.scopes import RegisterRange, Scope
@@ -56,6 +63,7 @@ class Linker:
         self._pending: list[str] = []
         self._addressed: dict[str, None] = {}
         self._indirect = False
+        self._reserved = Storage(RESERVED_SHARED, "shared", "b8", RESERVED_SHARED_BYTES, 8)
         self._span = Span(0, 0)
         self._declare_module()
 
@@ -151,6 +159,10 @@ class Linker:
         if storage.node is None or storage.node.linkage != "extern":
             storage.offset = align_up(self.shared_bytes, storage.align)
             self.shared_bytes = storage.offset + storage.size
+
+    def reserved_shared(self) -> Symbol:
+        """What %reserved_smem_offset_1 holds: the address of reserved bytes, as if a variable had that name."""
+        return Symbol(self.use_storage(self._reserved))
 
     def require(self, requirement: Requirement, what: str) -> None:
         """Check that the module's version and target have something named by the current instruction."""

@@ -10,6 +10,9 @@ from emulator.ptx_types import WARP_SIZE, ScalarType
 if TYPE_CHECKING:
     from emulator.parse.nodes import Variable
 
+RESERVED_SHARED = "%reserved_smem_offset_1"  # also the name of the variable that lies there
+RESERVED_SHARED_BYTES = 288  # as many as CUDA's cooperative groups expect
+
 
 @dataclass(frozen=True, slots=True)
 class Register:

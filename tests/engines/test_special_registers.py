@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from emulator import ObjectCode, System
-from tests.engines.programs import kernel_text, start
+from emulator.errors import IllegalAddress
+from tests.engines.programs import kernel_text, run, start
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
@@ -31,7 +32,7 @@ def indices(size: Size) -> Iterator[Size]:
 
 
 def expected(block: Size, grid: Size, cluster: Size, shared: int) -> Iterator[list[int]]:
-    """The registers of every thread, CTA by CTA."""
+    """The registers of every thread, CTA by CTA; the sum of static and dynamic bytes is 160, given in units of 128."""
     clusters = tuple(g // c for g, c in zip(grid, cluster, strict=True))
     for cta in indices(grid):
         inside = tuple(i % c for i, c in zip(cta, cluster, strict=True))
@@ -54,7 +55,7 @@ def expected(block: Size, grid: Size, cluster: Size, shared: int) -> Iterator[li
                 for holds in (int.__eq__, int.__lt__, int.__le__, int.__gt__, int.__ge__)
             ]
             ranks = [linear(inside, cluster), cluster[0] * cluster[1] * cluster[2]]
-            numbers = [lane, thread // 32, 64, 132, *ranks, shared, shared + 64, *masks]
+            numbers = [lane, thread // 32, 64, 132, *ranks, shared, 256, *masks]
             yield [part for parts, fourth in vectors for part in (*parts, fourth)] + numbers
 
 
@@ -101,3 +102,28 @@ def test_clocks_count_instructions_and_launches_are_numbered() -> None:
         first, second = (out.numpy().tolist() for out in outs)
     assert (first[0], first[2], second[0], second[2]) == (2, 1, 2, 1)
     assert second[1] == first[1] + 1
+
+
+def test_the_second_reserved_part_of_shared_memory_can_be_accessed() -> None:
+    """CUDA's cooperative groups keep the barriers of tiles of several warps there: 288 bytes, zeros at first."""
+    body = """
+        .shared .align 4 .b32 own[32];
+        mov.u32 %r0, %reserved_smem_offset_1;
+        mad.lo.u32 %r1, %l, 8, %r0;  mov.u32 %r2, own;  mad.lo.u32 %r2, %l, 4, %r2;
+        cvt.u64.u32 %rd0, %r1;  cvta.shared.u64 %rd0, %rd0;
+        st.shared.u32 [%r2], 5;
+        atom.add.u32 %r3, [%rd0+32], %l;
+        ld.shared.u32 %r4, [%r1+32];  ld.shared.u32 %r5, [%r2];
+        mad.lo.u32 %r4, %r4, 1000, %r5;  mad.lo.u32 %r4, %r3, 1000000, %r4;
+        st.global.u32 [%mine], %r4;
+        mov.u32 %r6, %total_smem_size;
+        setp.eq.u32 %p0, %l, 0;
+    @%p0 st.global.u32 [%out+256], %r6;
+    """
+    with System() as system:
+        device = system.device(0)
+        out = device.zeros(65, np.uint32)
+        start(ObjectCode.from_ptx(kernel_text(body).encode()).get_kernel("k"), device, out, cluster=2)
+        assert out.numpy().tolist() == [1000 * lane + 5 for lane in range(32)] * 2 + [128]
+    with pytest.raises(IllegalAddress, match="past the end of shared memory"):
+        run("mov.u32 %r0, %reserved_smem_offset_1; st.shared.u32 [%r0+288], 1;")

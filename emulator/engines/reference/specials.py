@@ -9,6 +9,7 @@ import numpy as np
 
 from emulator.machine.memory import SHARED_BASE
 from emulator.machine.warp import Warp
+from emulator.program.layout import align_up
 from emulator.ptx_types import WARP_SIZE, Dim3
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 LANES = np.arange(WARP_SIZE, dtype=np.uint32)
 ONE = np.uint32(1)
+SHARED_UNIT = 128  # of %total_smem_size, since sm_80 (10.30)
 FULL = np.uint32(0xFFFFFFFF)
 
 
@@ -52,6 +54,7 @@ def _of_cta(name: str, component: int, warp: Warp, runner: Runner) -> int | bool
     cluster = config.cluster or Dim3(1)
     size = config.grid
     device = runner.devices[grid.device]
+    total = align_up(grid.user_shared_bytes, SHARED_UNIT)
     index = cta.index
     table: dict[str, int | bool | Dim3] = {
         "ntid": config.block,
@@ -72,8 +75,8 @@ def _of_cta(name: str, component: int, warp: Warp, runner: Runner) -> int | bool
         "reserved_smem_offset_begin": 0,
         "reserved_smem_offset_end": SHARED_BASE,
         "reserved_smem_offset_cap": SHARED_BASE,
-        "total_smem_size": grid.shared_bytes,
-        "aggr_smem_size": grid.shared_bytes + SHARED_BASE,
+        "total_smem_size": total,
+        "aggr_smem_size": total + SHARED_BASE,
         "dynamic_smem_size": config.shared,
         "envreg1": grid.workspace >> 32,
         "envreg2": grid.workspace & 0xFFFFFFFF,
