@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import index
 
 WARP_SIZE = 32
 
@@ -94,9 +96,10 @@ class Dim3:
         """A Dim3 from an int, a tuple of up to three ints, or a Dim3."""
         if isinstance(value, Dim3):
             return value
-        if isinstance(value, int):
-            return Dim3(value)
-        return Dim3(*(int(part) for part in value))
+        parts = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+        if not 1 <= len(parts) <= 3:
+            raise TypeError(f"a size has one to three numbers, not {value!r}")
+        return Dim3(*(index(part) for part in parts))
 
     def index(self, linear: int) -> Dim3:
         """The position of a linear number inside this size."""

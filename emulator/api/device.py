@@ -60,7 +60,7 @@ class Buffer:
         """A copy of the contents, after everything launched so far; kernel faults are raised here."""
         self._check_open()
         self._sync()
-        return self._bytes().copy().view(self.dtype).reshape(self.shape)
+        return self._bytes().view(self.dtype).reshape(self.shape)
 
     def write(self, array: npt.ArrayLike) -> None:
         """Overwrite the contents, after everything launched so far; the size in bytes must be the same."""
@@ -73,19 +73,22 @@ class Buffer:
 
     def close(self) -> None:
         """Free the memory, after everything launched so far."""
-        if not self.closed:
-            self._system.sync()
-            self._memory.free(self.allocation)
-            self._closed = True
+        with self._system.lock:
+            if not self.closed:
+                self._system.sync()
+                self._memory.free(self.allocation)
+                self._closed = True
 
     def _sync(self) -> None:
         self._system.sync()
 
     def _bytes(self) -> Bytes:
-        return self._system.runner.memory.view(self.address, self.nbytes)
+        with self._system.lock:
+            return self._memory.view(self.address, self.nbytes).copy()
 
     def _store(self, raw: Bytes) -> None:
-        self._system.runner.memory.write(self.address, raw)
+        with self._system.lock:
+            self._memory.write(self.address, raw)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -144,11 +147,12 @@ class Stream:
 
     def enqueue(self, work: Work) -> None:
         """Put work behind the stream's other work; ValueError if the system was reset since the stream was made."""
-        self._system.require_healthy()
-        runner = self._system.runner
-        if not any(self._machine is stream for device in runner.devices for stream in device.streams):
-            raise ValueError("the stream was made before the system's reset(): make a new one")
-        runner.enqueue(self._machine, work)
+        with self._system.lock:
+            self._system.require_healthy()
+            runner = self._system.runner
+            if not any(self._machine is stream for device in runner.devices for stream in device.streams):
+                raise ValueError("the stream was made before the system's reset(): make a new one")
+            runner.enqueue(self._machine, work)
 
 
 BACKENDS = {  # of Device: what they are, imported when they are asked for
@@ -208,6 +212,8 @@ class Device:
         source = np.asarray(array)
         if source.dtype == object:
             raise TypeError("an array of Python objects cannot be copied to a device")
+        if not source.dtype.isnative:
+            raise TypeError("an array of big-endian numbers cannot be copied to a device: see numpy.ndarray.byteswap")
         buffer = self.zeros(source.shape, source.dtype, name=name, address=address)
         buffer._store(_bytes_of(source))
         return buffer
@@ -226,16 +232,18 @@ class Device:
     def _new_buffer(
         self, dtype: np.dtype[Any], shape: tuple[int, ...], name: str | None, address: int | None
     ) -> Buffer:
-        self.system.require_healthy()
-        name = name or self.system.next_buffer_name()
-        size = math.prod(shape) * dtype.itemsize
-        allocation = self.system.runner.memory.allocate(self.index, size, name, address=address)
-        allocation.note = f"{type_name_of(dtype)}{list(shape)}"
-        return Buffer(self.system, allocation, dtype, shape)
+        with self.system.lock:
+            self.system.require_healthy()
+            name = name or self.system.next_buffer_name()
+            size = math.prod(shape) * dtype.itemsize
+            allocation = self.system.runner.memory.allocate(self.index, size, name, address=address)
+            allocation.note = f"{type_name_of(dtype)}{list(shape)}"
+            return Buffer(self.system, allocation, dtype, shape)
 
     def create_stream(self) -> Stream:
         """A further stream."""
-        return Stream(self.system, self._state.new_stream())
+        with self.system.lock:
+            return Stream(self.system, self._state.new_stream())
 
     def sync(self) -> None:
         """Run until the device has no work left; kernel faults are raised here."""

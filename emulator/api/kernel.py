@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +48,12 @@ class LaunchConfig:
 
     def shape(self) -> LaunchShape:
         """In CTAs."""
-        grid, block = Dim3.of(self.grid), Dim3.of(self.block)
+        grid, block, shared = Dim3.of(self.grid), Dim3.of(self.block), index(self.shmem_size)
         if self.cluster is None:
-            return LaunchShape(grid, block, None, self.shmem_size)
+            return LaunchShape(grid, block, None, shared)
         cluster = Dim3.of(self.cluster)
         grid = Dim3(grid.x * cluster.x, grid.y * cluster.y, grid.z * cluster.z)
-        return LaunchShape(grid, block, cluster, self.shmem_size)
+        return LaunchShape(grid, block, cluster, shared)
 
 
 class ObjectCode:
@@ -208,10 +209,16 @@ class ShortLaunch:
             values.append(value)
         launch(device.default_stream, self.config, self.kernel, *values, device=device)
         device.sync()
+        lost = []
         for array, buffer in buffers.values():
+            result = buffer.numpy()
             if array.flags.writeable:
-                array[...] = buffer.numpy()
+                array[...] = result
+            elif result.tobytes() != array.tobytes():
+                lost.append(buffer.name)
             buffer.close()
+        if lost:
+            raise ValueError(f"{self.kernel.name} has written to {', '.join(lost)}: a read-only NumPy array")
 
     def _is_struct(self, number: int) -> bool:
         parameters = self.kernel.program.parameters
@@ -225,10 +232,17 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
     """
     if stream.submit is not None:
         return stream.submit(config, kernel, arguments)
+    with stream._system.lock:
+        return _enqueue(stream, config, kernel, arguments, device)
+
+
+def _enqueue(
+    stream: Stream, config: LaunchConfig, kernel: Kernel, arguments: Sequence[Any], device: Device | None
+) -> Grid:
     system = stream._system
     system.require_healthy()
-    index = stream._machine.device
-    device = device or system.device(index)
+    number = stream._machine.device
+    device = device or system.device(number)
     symbols = kernel.code.load(device)
     program = kernel.code.program(kernel.name, system.contract, system.registers)
     shape = config.shape()
@@ -236,16 +250,16 @@ def launch(stream: Stream, config: LaunchConfig, kernel: Kernel, *arguments: Any
     data, given = pack_arguments(program, arguments)
     runner = system.runner
     kernel.code.load_statics(program, device)
-    grid = Grid(runner.next_launch_number(), program, shape, data, index, symbols, given)
+    grid = Grid(runner.next_launch_number(), program, shape, data, number, symbols, given)
     _check_shared(program, grid, device)
     if config.is_cooperative:
         _check_cooperative(program, grid, device)
-        grid.workspace = runner.memory.allocate(index, 4096, "cooperative workspace", kind="system").base
-    for number, (name, value) in enumerate(given.items()):
+        grid.workspace = runner.memory.allocate(number, 4096, "cooperative workspace", kind="system").base
+    for position, (name, value) in enumerate(given.items()):
         if not isinstance(value, str) and value.name.startswith("buffer "):
             value.name = name
         if not isinstance(value, str) and "argument" not in value.note:
-            value.note = f"argument {number + 1} of {program.name}, {value.note}"
+            value.note = f"argument {position + 1} of {program.name}, {value.note}"
     stream.enqueue(grid)
     return grid
 

@@ -33,7 +33,8 @@ class Multicast:
         self.devices = devices
         self.dtype = dtype
         self.shape = shape
-        created = self._memory.multicasts.create(math.prod(shape) * dtype.itemsize, name, devices)
+        with system.lock:
+            created = self._memory.multicasts.create(math.prod(shape) * dtype.itemsize, name, devices)
         self.address = created.base
         self.nbytes = created.size
         self._bound: dict[int, Buffer] = {}
@@ -59,9 +60,10 @@ class Multicast:
         if buffer.nbytes != self.nbytes or buffer.allocation.read_only:
             what = "read-only" if buffer.allocation.read_only else f"{buffer.nbytes:,} bytes"
             raise ValueError(f"{buffer.name} is {what}, {self.name} needs {self.nbytes:,} bytes to write")
-        self._system.sync()
-        self._memory.multicasts.bind(self.address, device, buffer.allocation)
-        self._bound[device] = buffer
+        with self._system.lock:
+            self._system.sync()
+            self._memory.multicasts.bind(self.address, device, buffer.allocation)
+            self._bound[device] = buffer
 
     def numpy(self) -> npt.NDArray[Any]:
         """Copies of the contents, a device each along the first axis, after everything launched so far."""
@@ -69,11 +71,12 @@ class Multicast:
 
     def close(self) -> None:
         """Give the addresses and the buffers back, after everything launched so far."""
-        if not self.closed:
-            for buffer in self.buffers:
-                buffer.close()
-            self._memory.multicasts.free(self.address)
-            self._closed = True
+        with self._system.lock:
+            if not self.closed:
+                for buffer in self.buffers:
+                    buffer.close()
+                self._memory.multicasts.free(self.address)
+                self._closed = True
 
     def __int__(self) -> int:
         return self.address

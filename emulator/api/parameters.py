@@ -103,7 +103,7 @@ def _pack_numpy(program: Program, number: int, parameter: KernelParameter, value
         raise _refuse(program, number, parameter, text, _right_type(kind))
     if (kind.kind in "us" and dtype.kind == "f") or (kind.is_float and dtype.kind in "iub"):
         raise _refuse(program, number, parameter, f"a numpy.{dtype} does not fit {kind}", _right_type(kind))
-    return np.asarray(value).tobytes()
+    return np.asarray(value, dtype=dtype.newbyteorder("=")).tobytes()
 
 
 def _right_type(kind: ScalarType) -> str:

@@ -6,8 +6,11 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from emulator.engines.interrupts import interruptions_later
@@ -33,6 +36,10 @@ ENGINES = ("native", "reference")
 CONTRACTS = ("ptx", "ptxas")
 REGISTERS = ("virtual", "compact")
 MOST_JOBS = 256
+MOST_DEVICES = 1024
+MOST_SMS = 1024
+MOST_COUNT = 1 << 62  # of instructions and bytes
+AFTER_A_FAULT = "This is the fault of before: the system refuses work until reset(), the default one until configure()."
 ENGINE_VARIABLE = "PTXEMU_ENGINE"  # the engine of systems that name none
 
 
@@ -74,9 +81,12 @@ class System:
     their order differs from run to run, and one thread runs what needs an order (docs/engine.md).  memory: limit of
     all allocations in bytes.  max_instructions: a limit for the whole run.  hang_after: instructions of every runnable
     warp without progress that are a hang; None for a hang that is proved (engines/hang_watch.py).  output: where
-    vprintf writes (sys.stdout.write).  observers: see observer.py.
+    vprintf writes (sys.stdout).  observers: see observer.py.
 
     After a kernel fault the system refuses further work, as a CUDA context does, until `reset()`.
+
+    Threads may share a system: one of them runs kernels at a time, the others wait (`lock`).  What observers and
+    `output` call may launch, but not wait for kernels, since these run.
     """
 
     def __init__(
@@ -97,10 +107,18 @@ class System:
         output: Callable[[str], object] | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
-        if not 1 <= jobs <= MOST_JOBS:
-            raise ValueError(f"jobs {jobs}: there are 1 to {MOST_JOBS} threads")
-        if devices < 1 or sms < 1:
-            raise ValueError(f"a system of {devices} devices with {sms} SMs")
+        for name, value, least, most in (
+            ("devices", devices, 1, MOST_DEVICES),
+            ("sms", sms, 1, MOST_SMS),
+            ("jobs", jobs, 1, MOST_JOBS),
+            ("memory", memory, 0, MOST_COUNT),
+            ("max_instructions", 1 if max_instructions is None else max_instructions, 1, MOST_COUNT),
+            ("hang_after", 1 if hang_after is None else hang_after, 1, MOST_COUNT),
+        ):
+            if not least <= index(value) <= most:
+                raise ValueError(f"{name} {value}: it is {least:,} to {most:,}")
+        if not (output is None or callable(output)):
+            raise TypeError(f"output {output!r} is no function of a text")
         engine = engine or default_engine()
         require_engine(engine)
         if arch not in KNOWN_TARGETS:
@@ -125,10 +143,28 @@ class System:
         self._observers = list(observers)
         self.registers = registers or ("compact" if engine == "native" and not self._observers else "virtual")
         self.fault: KernelFault | None = None
+        self.lock = threading.RLock()  # of everything that changes the system
+        self._is_running = False
         self.reset()
+
+    @contextmanager
+    def _alone(self, *, running: bool = True) -> Iterator[None]:
+        """No other thread does anything with the system; RuntimeError if this one runs it already."""
+        with self.lock:
+            if self._is_running:
+                raise RuntimeError("kernels are running: an observer or `output` cannot wait for them, or reset them")
+            self._is_running = running
+            try:
+                yield
+            finally:
+                self._is_running = False
 
     def reset(self) -> None:
         """Forget everything: memory, launches, faults; buffers of before are gone."""
+        with self._alone(running=False):
+            self._begin()
+
+    def _begin(self) -> None:
         options = self._options
         states = [DeviceState(n, options["sms"], options["arch"]) for n in range(options["devices"])]
         memory = AddressSpace(options["devices"], options["memory"])
@@ -185,6 +221,8 @@ class System:
     def require_healthy(self) -> None:
         """Raise the fault that ended this system's work, if there was one."""
         if self.fault is not None:
+            if not hasattr(self.fault, "__notes__"):
+                self.fault.add_note(AFTER_A_FAULT)
             raise self.fault
 
     def run_until(self, condition: Callable[[], bool] | None = None, *, every_turn: bool = True) -> None:
@@ -192,13 +230,14 @@ class System:
 
         The condition is looked at after every turn of a warp, or only when a launch ends and a few times a second.
         """
-        self.require_healthy()
-        try:
-            self.runner.run(condition, every_turn=every_turn)
-            self.runner.events.flush()
-        except KernelFault as fault:
-            self.fault = fault
-            raise
+        with self._alone():
+            self.require_healthy()
+            try:
+                self.runner.run(condition, every_turn=every_turn)
+                self.runner.events.flush()
+            except KernelFault as fault:
+                self.fault = fault
+                raise
 
     def sync(self) -> None:
         """Run everything that was launched on any device to its end; kernel faults are raised here."""
@@ -206,23 +245,26 @@ class System:
 
     def step(self) -> Step | None:
         """Execute one warp instruction of whichever warp is next; None when nothing is left."""
-        self.require_healthy()
-        try:
-            with interruptions_later(lambda: None):
-                return self.runner.step()
-        except KernelFault as fault:
-            self.fault = fault
-            raise
+        with self._alone():
+            self.require_healthy()
+            try:
+                with interruptions_later(lambda: None):
+                    return self.runner.step()
+            except KernelFault as fault:
+                self.fault = fault
+                raise
 
     def snapshot(self) -> Snapshot:
         """This moment of the run."""
-        return replace(self.runner.snapshot(), symbols=_copied(self.loaded))
+        with self._alone():
+            return replace(self.runner.snapshot(), symbols=_copied(self.loaded))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this run; a fault of later is forgotten."""
-        self.runner.restore(snapshot)
-        self.loaded = _copied(snapshot.symbols)
-        self.fault = None
+        with self._alone():
+            self.runner.restore(snapshot)
+            self.loaded = _copied(snapshot.symbols)
+            self.fault = None
 
     def __enter__(self) -> System:
         return self
@@ -237,14 +279,16 @@ def _copied(loaded: dict[tuple[int, int], dict[str, int]]) -> dict[tuple[int, in
 
 
 _default: System | None = None
+_default_lock = threading.Lock()
 
 
 def default_system() -> System:
     """The system of `Device(i)`, made when it is first asked for."""
     global _default
-    if _default is None:
-        _default = System()
-    return _default
+    with _default_lock:
+        if _default is None:
+            _default = System()
+        return _default
 
 
 def configure(**options: Any) -> System:

@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
 
     OK = 0
     FAILED = 1  # mismatch, checker finding, kernel fault, hang or trap
-    USAGE = 2  # also an unknown kernel, wrong arguments, an unreadable file
+    USAGE = 2  # also an unknown kernel, wrong arguments, an unreadable file, a full disk, too little memory
     REJECTED = 3  # the text is not PTX, or wrong PTX
     NO_GPU = 4
     UNSUPPORTED = 5  # valid PTX that is not executed yet
@@ -98,6 +98,9 @@ class CommandLine(click.Group):
     ) -> NoReturn:
         """Run a command line and exit with its code."""
         extra["standalone_mode"] = False
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by the caller
+                setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # as long as the process
         sys.exit(_run(partial(super().main, args, prog_name, **extra)))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -106,8 +109,7 @@ class CommandLine(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # The interpreter flushes stdout once more at exit: give it a place that takes it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return ExitCode.PIPE_CLOSED
         return result
 
@@ -126,13 +128,25 @@ def _run(command_line: Callable[[], object]) -> int:
         click.echo(str(error), err=True)
         return exit_code(error)
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             return _report_bug()
-        click.echo(f"ptxemu: {error.filename}: {error.strerror}", err=True)
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk, say
+            _drop_output()
+        click.echo(f"ptxemu: {'' if error.filename is None else f'{error.filename}: '}{error.strerror}", err=True)
+        return ExitCode.USAGE
+    except MemoryError as error:
+        click.echo(f"ptxemu: not enough memory on this machine{f': {error}' if str(error) else ''}", err=True)
         return ExitCode.USAGE
     except Exception:  # the last stop: a traceback and where to report it, never a guess
         return _report_bug()
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _drop_output() -> None:
+    """The interpreter flushes stdout once more at exit: give it a place that takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug() -> int:

@@ -178,7 +178,7 @@ class GpuBuffer(Buffer):
         self._device.sync()
 
     def _bytes(self) -> Bytes:
-        return np.frombuffer(self._device.gpu.read(self.address, self.nbytes), np.uint8)
+        return np.frombuffer(self._device.gpu.read(self.address, self.nbytes), np.uint8).copy()
 
     def _store(self, raw: Bytes) -> None:
         self._device.gpu.write(self.address, raw.tobytes())

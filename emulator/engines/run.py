@@ -6,7 +6,6 @@ count of executed warp instructions.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +49,11 @@ class Limits:
     hang_after: int | None = None
 
 
+def _print(text: str) -> None:
+    """What a kernel prints where nobody has said where: the sys.stdout of this moment."""
+    print(text, end="")
+
+
 def engine_of(name: str, runner: Runner) -> ReferenceEngine:
     """An engine by name: "reference" or "native"."""
     if name == "native":
@@ -79,7 +83,7 @@ class Runner:
         self.memory = memory
         self.schedule = schedule or RoundRobin()
         self.limits = limits or Limits()
-        self.output = output or sys.stdout.write
+        self.output = output or _print
         self.jobs = jobs
         self.threaded = False  # whether several threads have run CTAs
         self.one_thread = ""  # why one had to do what several were to
@@ -281,6 +285,9 @@ class Runner:
             self.launches.start_work()
         if not self.ready:
             self.events.flush()
+            if self.launches.new_work:  # observers may launch
+                self.launches.start_work()
+        if not self.ready:
             if not self.busy:
                 return False
             raise self.faults.hang([], self.idle)

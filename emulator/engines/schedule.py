@@ -20,6 +20,7 @@ from emulator.engines.ready import Ready
 from emulator.machine.warp import Warp
 
 QUANTUM = 2048
+MOST_QUANTUM = 1 << 31
 WarpKey = tuple[int, int, int]  # number of the launch, CTA, warp
 Turn = tuple[WarpKey, int]
 
@@ -130,7 +131,9 @@ def schedule_of(text: str, seed: int) -> Schedule:
     if value and not value.isdigit():
         raise ValueError(f"schedule {text!r}: {value!r} is no number")
     if name == "round_robin":
-        return RoundRobin(max(1, int(value)) if value else QUANTUM)
+        if value and not 1 <= int(value) <= MOST_QUANTUM:
+            raise ValueError(f"schedule {text!r}: a turn has 1 to {MOST_QUANTUM:,} instructions")
+        return RoundRobin(int(value) if value else QUANTUM)
     if name == "random":
         return RandomOrder(int(value) if value else seed)
     raise ValueError(f"unknown schedule {text!r}: round_robin, round_robin:QUANTUM, random, random:SEED")

@@ -45,9 +45,12 @@ def test_an_array_that_cannot_be_written_is_an_input() -> None:
     a, b = np.arange(32, dtype=np.uint32), np.full(32, 10, np.uint32)
     b.flags.writeable = False
     with System() as system:
-        code[1, 32](a, b, 5, device=system.device(0))
+        with pytest.raises(ValueError, match="k has written to b: a read-only NumPy array"):
+            code[1, 32](a, b, 5, device=system.device(0))
         assert not list(system.runner.memory.allocations())
-    assert a[3] == 13 and set(b) == {10}
+        assert a[3] == 13 and set(b) == {10}
+        code[1, 32](a, b, 0, device=system.device(0))
+    assert a[3] == 23 and set(b) == {10}
 
 
 def test_arrays_keep_their_values_after_a_fault() -> None:

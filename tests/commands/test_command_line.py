@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 import types
@@ -58,6 +59,8 @@ def run_verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[],
         (click.UsageError("wrong"), 2),
         (click.FileError("k.ptx", "gone"), 2),
         (FileNotFoundError(2, "No such file or directory", "k.ptx"), 2),
+        (OSError(28, "No space left on device"), 2),
+        (MemoryError(), 2),
         (KeyboardInterrupt(), 130),
         (ZeroDivisionError("ours"), 70),
         (OSError("no file in sight"), 70),
@@ -120,3 +123,13 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path, checkout: Path) -> Non
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("arguments", ["isa", "run 04_warp/warp_sum", "--help"])
+def test_a_full_disk_and_a_closed_stdout_are_no_bugs_of_ours(arguments: str, tmp_path: Path, checkout: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m emulator {arguments}"
+    full = f"ulimit -f 0; exec {command} > {shlex.quote(str(tmp_path / 'full'))}"
+    limited = subprocess.run(["bash", "-c", full], cwd=checkout, stderr=subprocess.PIPE, text=True)
+    assert (limited.returncode, limited.stderr) == (2, "ptxemu: File too large\n")
+    closed = subprocess.run(["bash", "-c", f"exec {command} >&- 2>&-"], cwd=checkout)
+    assert closed.returncode == 0
