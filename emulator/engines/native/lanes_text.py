@@ -179,6 +179,39 @@ apart:
   %in_turn = and i32 %runnable, %turn
   %nobody = icmp eq i32 %in_turn, 0
   %among = select i1 %nobody, i32 %runnable, i32 %in_turn
+  %one_place = and i32 %same_mask, %runnable
+  %stray = call i32 @llvm.cttz.i32(i32 %stray_mask, i1 true)
+  %at_second = getelementptr i32, ptr %at_pc, i32 %stray
+  %second = load i32, ptr %at_second
+  %second1 = insertelement <32 x i32> poison, i32 %second, i32 0
+  %second32 = shufflevector <32 x i32> %second1, <32 x i32> poison, <32 x i32> zeroinitializer
+  %at_b = icmp eq <32 x i32> %pcs, %second32
+  %level_b = and <32 x i1> %at_b, %same_level
+  %b_mask = bitcast <32 x i1> %level_b to i32
+  %b_place = and i32 %b_mask, %runnable
+  %both = or i32 %one_place, %b_place
+  %only_two = icmp eq i32 %both, %runnable
+  br i1 %only_two, label %two, label %many
+two:
+  %in_order = icmp slt i32 %first, %second
+  %low = select i1 %in_order, i32 %first, i32 %second
+  %high = select i1 %in_order, i32 %second, i32 %first
+  %low_lanes = select i1 %in_order, i32 %one_place, i32 %b_place
+  %high_lanes = select i1 %in_order, i32 %b_place, i32 %one_place
+  %low_among = and i32 %low_lanes, %among
+  %goes_high = icmp eq i32 %low_among, 0
+  %two_group = select i1 %goes_high, i32 %high_lanes, i32 %low_lanes
+  %two_pc = select i1 %goes_high, i32 %high, i32 %low
+  %two_other = select i1 %goes_high, i32 {NOBODY}, i32 %high
+  %two_free = select i1 %goes_high, i32 -1, i32 %high
+  store i32 %two_pc, ptr %at_start
+  store i32 %two_other, ptr %at_other
+  store i32 %two_free, ptr %at_free
+  %two_ran = or i32 %ran, %two_group
+  store i32 %two_ran, ptr %at_ran
+  %two_wide = zext i32 %two_group to i64
+  ret i64 %two_wide
+many:
   %lanes = bitcast i32 %among to <32 x i1>
   %some_depths = select <32 x i1> %lanes, <32 x i32> %depths, <32 x i32> splat (i32 -1)
   %depth = call i32 @llvm.vector.reduce.smax.v32i32(<32 x i32> %some_depths)
