@@ -57,6 +57,8 @@ class Context(Record):
     parked: u64  # a Parking, 0 for none
     calls_at: u32  # bytes from the context to the call stack of lane 0
     call_bytes: u32  # of a lane's call stack
+    others: u32  # the lanes at `other_pc` if these are all that can run beside those that do; 0 for not known
+    unused0: u32
 
 
 class Run(Record):

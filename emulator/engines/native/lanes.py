@@ -83,6 +83,50 @@ def take_turns(regs: int, group: int) -> None:
 
 
 @native
+def keep_choice(ctx: Context, masks: Masks) -> None:
+    """Keep what is taken back if those that are chosen now do not execute (`halt`)."""
+    ctx.slice = masks.slice
+    ctx.turn = masks.turn
+    ctx.ran = masks.ran
+    ctx.chosen = ctx.budget
+
+
+@native
+def two_groups(regs: int, ctx: Context, low: int, low_pc: int, high: int, high_pc: int) -> None:
+    """All lanes that can run stand at two places: choose the lower one, as `choose` does."""
+    masks = Masks(regs - MASKS_BACK)
+    keep_choice(ctx, masks)
+    masks.ran |= low
+    ctx.start_pc = low_pc
+    ctx.other_pc = high_pc
+    ctx.free_pc = high_pc
+    ctx.others = high
+
+
+@native
+def meet(regs: int, ctx: Context, pc: int) -> None:
+    """All lanes that can run stand at one place: choose them, as `choose` does."""
+    masks = Masks(regs - MASKS_BACK)
+    keep_choice(ctx, masks)
+    masks.slice = SLICE
+    masks.turn = FULL
+    masks.ran = 0
+    ctx.start_pc = pc
+    ctx.other_pc = NOBODY
+    ctx.free_pc = NOBODY
+    ctx.others = 0
+
+
+@native
+def are_all(regs: int, ctx: Context, lanes: int) -> int:
+    """Whether these are all lanes that can run, it is nobody's turn more than another's, and no one is to be asked."""
+    masks = Masks(regs - MASKS_BACK)
+    if lanes != masks.live & ~masks.waiting or masks.turn != FULL or ctx.careful != 0:
+        return 0
+    return Run(ctx.globals).stray == 0
+
+
+@native
 def dispatch(ip: int, regs: int, ctx: Context, mask: int) -> int:
     """Choose again, unless somebody wants to be asked before."""
     if ctx.careful == CAREFUL or (ctx.careful == MEASURED and ctx.budget <= 0):
@@ -127,6 +171,17 @@ def branch_all(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
         if target.pc < ctx.free_pc and ctx.budget > 0 and masks.ran != 0:
             ctx.start_pc = target.pc
             return tail(target.part, target, regs, ctx, mask)
+        if target.pc >= ctx.other_pc and ctx.budget > 0 and are_all(regs, ctx, mask | ctx.others) != 0:
+            if target.pc == ctx.other_pc:
+                group = mask | ctx.others
+                meet(regs, ctx, target.pc)
+                if group == FULL:
+                    return tail(target.full, target, regs, ctx, group)
+                return tail(target.part, target, regs, ctx, group)
+            save_pcs(regs, mask, target.pc)
+            group = ctx.others
+            two_groups(regs, ctx, group, ctx.other_pc, mask, target.pc)
+            return tail(jump, ip, regs, ctx, group)
     save_pcs(regs, mask, target.pc)
     if ctx.budget <= 0:
         return TURN_OVER
@@ -137,12 +192,32 @@ def branch_all(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
 def branch_split(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
     """Some lanes of the group go to the target, the others on."""
     account(regs, ctx, ip.pc - ctx.start_pc + 1)
-    save_pcs(regs, mask, ip.pc + 1)
-    save_pcs(regs, ctx.taken, Instruction(ip.target).pc)
+    target = Instruction(ip.target).pc
+    following = ip.pc + 1
+    taken = ctx.taken
+    rest = mask & ~taken
+    save_pcs(regs, rest, following)
+    save_pcs(regs, taken, target)
     take_turns(regs, mask)
     if ctx.budget <= 0:
         return TURN_OVER
-    return tail(dispatch, ip, regs, ctx, mask)
+    masks = Masks(regs - MASKS_BACK)
+    others = ctx.others
+    if mask == masks.live & ~masks.waiting:
+        others = 0
+    if target == following or (others != 0 and following != ctx.other_pc and target != ctx.other_pc):
+        return tail(dispatch, ip, regs, ctx, mask)
+    if are_all(regs, ctx, mask | others) == 0:
+        return tail(dispatch, ip, regs, ctx, mask)
+    if following == ctx.other_pc:
+        rest |= others
+    else:
+        taken |= others
+    if target < following:
+        two_groups(regs, ctx, taken, target, rest, following)
+        return tail(jump, ip, regs, ctx, taken)
+    two_groups(regs, ctx, rest, following, taken, target)
+    return tail(jump, ip, regs, ctx, rest)
 
 
 @native
@@ -159,6 +234,14 @@ def join_part(ip: Instruction, regs: int, ctx: Context, mask: int) -> int:
         following = Instruction(ip.address + 64)
         return tail(following.part, following, regs, ctx, mask)
     account(regs, ctx, ip.pc - ctx.start_pc)
+    group = mask | ctx.others
+    masks = Masks(regs - MASKS_BACK)
+    if ctx.others != 0 and ctx.careful == 0 and group == masks.live & ~masks.waiting:
+        following = Instruction(ip.address + 64)
+        meet(regs, ctx, ip.pc)
+        if group == FULL:
+            return tail(following.full, following, regs, ctx, group)
+        return tail(following.part, following, regs, ctx, group)
     save_pcs(regs, mask, ip.pc)
     return tail(dispatch, ip, regs, ctx, mask)
 

@@ -123,6 +123,8 @@ define internal i64 @choose(i64 %warp, i64 %context) alwaysinline {{
   %at_start = {_at("%ctx", offset_of("start_pc"))}
   %at_other = {_at("%ctx", offset_of("other_pc"))}
   %at_free = {_at("%ctx", offset_of("free_pc"))}
+  %at_others = {_at("%ctx", offset_of("others"))}
+  store i32 0, ptr %at_others
   %at_ran = {_header("ran")}
   %at_turn = {_header("turn")}
   %none = icmp eq i32 %runnable, 0
@@ -207,6 +209,8 @@ two:
   store i32 %two_pc, ptr %at_start
   store i32 %two_other, ptr %at_other
   store i32 %two_free, ptr %at_free
+  %two_others = select i1 %goes_high, i32 0, i32 %high_lanes
+  store i32 %two_others, ptr %at_others
   %two_ran = or i32 %ran, %two_group
   store i32 %two_ran, ptr %at_ran
   %two_wide = zext i32 %two_group to i64
