@@ -38,6 +38,7 @@ FILLS = "zeros, ones, arange, arange(start, step), random, random(low, high), a 
 _SPEC = re.compile(
     r"\s*(?:(?P<type>[A-Za-z]\w*)\s*(?P<shape>\[[^\]]*\])?\s*(?:=\s*(?P<fill>.*?))?|(?P<file>@.*?))\s*", re.DOTALL
 )
+LARGEST = 16 << 30  # bytes of an array: the memory of a system that names no other limit
 _CALL = re.compile(r"(?P<name>zeros|ones|arange|random)\s*(?:\((?P<arguments>[^()]*)\))?")
 _PARAMETERS = {"zeros": (0,), "ones": (0,), "arange": (0, 2), "random": (0, 2)}
 
@@ -203,7 +204,11 @@ def parse_spec(text: str, where: str = "argument") -> Spec:
         return Spec(text, type_name, None, fill, where)
     if fill == "":
         raise spec_error(where, text, "nothing stands after the =", text.strip(), f"FILL is {FILLS}")
-    return Spec(text, type_name, _shape(text, match["shape"], where), fill or "zeros", where)
+    shape = _shape(text, match["shape"], where)
+    size = math.prod(shape) * dtype_of(type_name).itemsize
+    if size > LARGEST:
+        raise spec_error(where, text, f"{size:,} bytes, {LARGEST:,} at most", match["shape"])
+    return Spec(text, type_name, shape, fill or "zeros", where)
 
 
 def _shape(text: str, brackets: str, where: str) -> tuple[int, ...]:
@@ -240,7 +245,7 @@ def _load(folder: Folder, name: str, refuse: Callable[[str], NoReturn]) -> Array
         try:
             array = np.load(file, allow_pickle=False)
         except (ValueError, EOFError) as error:
-            refuse(f"{name} is not a .npy file: {error}")
+            refuse(f"{name} is not a .npy file: {str(error).partition('. ')[0]}")  # what follows is for programmers
     if not isinstance(array, np.ndarray):
         refuse(f"{name} holds several arrays; a .npy file with one is needed")
     return array

@@ -36,7 +36,7 @@ CODES: dict[str, str] = {
     "PTX-P0123": "a name that is declared twice",
     "PTX-P0131": "the module's .target cannot run on this device",
     "PTX-P0132": "the module's .target does not have this instruction",
-    "PTX-P0133": "the module's .version does not have this instruction",
+    "PTX-P0133": "the module's .version does not have this instruction or target",
     "PTX-P0134": "unknown .version",
     "PTX-P0135": "32-bit addresses",
     "PTX-P0136": "a declaration or directive that is wrong",

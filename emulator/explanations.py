@@ -113,9 +113,9 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Raise .target to what the message names.",
     ),
     "PTX-P0133": Explanation(
-        "The PTX version that .version names does not have the instruction yet.",
-        ".version 6.0\n.target sm_80\n.address_size 64\n.visible .entry example() {\n    .reg .b32 %r<3>;\n"
-        "    redux.sync.add.u32 %r1, %r2, 0xffffffff;\n    ret;\n}\n",
+        "The PTX version that .version names does not have the instruction, or the target, yet.",
+        ".version 7.3\n.target sm_80\n.address_size 64\n.visible .entry example() {\n    .reg .b64 %rd<2>;\n"
+        "    discard.global.L2 [%rd1], 128;\n    ret;\n}\n",
         "Raise .version to what the message names.",
     ),
     "PTX-P0134": Explanation(

@@ -112,6 +112,8 @@ def test_reads_files(tmp_path):
     [
         ("u32[2,3]=@a.npy", "a.npy holds int32, not uint32"),
         ("s32[6]=@a.npy", "a.npy has the shape [2, 3]"),
+        ("f32[4294967297]", "17,179,869,188 bytes, 17,179,869,184 at most"),
+        ("u8[99999999999999999999]=arange", "99,999,999,999,999,999,999 bytes, 17,179,869,184 at most"),
         ("@text.npy", "text.npy is not a .npy file"),
         ("@empty.npy", "empty.npy is not a .npy file"),
         ("@many.npz", "many.npz holds several arrays"),

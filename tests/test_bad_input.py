@@ -383,16 +383,30 @@ error[PTX-P0132]: redux.sync.add.u32 needs .target sm_80, this module is for sm_
     ),
     Screen(
         "too old a version",
-        kernel("redux.sync.add.u32 %r1, %r2, -1;", head=HEAD.replace("9.0", "6.0").replace("sm_90a", "sm_80")),
+        kernel("discard.global.L2 [%rd1], 128;", head=HEAD.replace("9.0", "7.3").replace("sm_90a", "sm_80")),
         (),
         3,
         """
-error[PTX-P0133]: redux.sync.add.u32 needs .version 7.0, this module says 6.0
+error[PTX-P0133]: discard.global.L2 needs .version 7.4, this module says 7.3
  --> k.ptx:9:5
   |
-9 |     redux.sync.add.u32 %r1, %r2, -1;
-  |     ^^^^^^^^^^^^^^^^^^
-   help: write .version 7.0
+9 |     discard.global.L2 [%rd1], 128;
+  |     ^^^^^^^^^^^^^^^^^
+   help: write .version 7.4
+""",
+    ),
+    Screen(
+        "a version older than the target",
+        kernel(head=HEAD.replace("9.0", "7.8")),
+        (),
+        3,
+        """
+error[PTX-P0133]: .target sm_90a needs .version 8.0, this module says 7.8
+ --> k.ptx:2:1
+  |
+2 | .target sm_90a
+  | ^^^^^^^^^^^^^^
+   help: write .version 8.0
 """,
     ),
     Screen(
@@ -632,6 +646,20 @@ error[PTX-L0104]: launch of k: 233,472 bytes of shared memory, 232,448 at most
   |                 ^
    = static  1,024 bytes
    = dynamic 232,448 bytes
+""",
+    ),
+    Screen(
+        "too much local memory",
+        kernel(".local .b8 big[600000];"),
+        OUT,
+        2,
+        """
+error[PTX-L0104]: launch of k: 600,000 bytes of local memory a thread, 524,288 at most
+ --> k.ptx:4:17
+  |
+4 | .visible .entry k(.param .u64 out) {
+  |                 ^
+   help: use .global memory
 """,
     ),
     Screen(

@@ -278,6 +278,9 @@ def check_shape(program: Program, shape: LaunchShape, device: Device) -> None:
                 faults.append((f"{what}.{axis} = {found:,}, {bound}", ""))
     if shape.shared < 0:
         faults.append((f"{shape.shared} bytes of dynamic shared memory", ""))
+    if program.stack_bytes > limits.local_per_thread:
+        text = f"{program.stack_bytes:,} bytes of local memory a thread, {limits.local_per_thread:,} at most"
+        faults.append((text, "use .global memory"))
     if shape.cluster is not None and not 1 <= shape.cluster.count <= limits.cluster:
         text = f"a cluster of {shape.cluster} has {shape.cluster.count} CTAs, {limits.cluster} at most"
         faults.append((text, ""))

@@ -51,8 +51,10 @@ def info(as_json: bool) -> None:
 @command.command("clear")
 def clear() -> None:
     """Delete all entries; they are made again when they are needed."""
+    cache.problems.clear()
     count, size = cache.clear()
     click.echo(f"deleted {count:,} {'entry' if count == 1 else 'entries'}, {size / MEGABYTE:.1f} MB")
+    _require_no_problems("not deleted")
 
 
 @command.command("warm")
@@ -73,12 +75,19 @@ def warm(targets: tuple[str, ...]) -> ExitCode:
         raise click.UsageError("the cache is off: there is no place to keep what would be compiled")
     if not cache.can_be_written():
         raise click.UsageError(f"{cache.folder()} cannot be written: what would be compiled could not be kept")
+    cache.problems.clear()
     codes = [ExitCode.OK]
     for name in targets or samples.names():
         for line, code in _warm(find_target(name, plain=True)):
             codes.append(code)
             click.echo(line)
+    _require_no_problems("what was compiled could not be kept")
     return next(code for code in (ExitCode.REJECTED, ExitCode.UNSUPPORTED, ExitCode.OK) if code in codes)
+
+
+def _require_no_problems(what: str) -> None:
+    if cache.problems:
+        raise click.UsageError(f"{cache.folder()}: {what}: {cache.problems[-1].strerror}")
 
 
 def _warm(target: Target) -> Iterator[tuple[str, ExitCode]]:

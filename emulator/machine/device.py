@@ -24,6 +24,7 @@ class Limits:
     threads_per_sm: int = 2048
     warps_per_sm: int = 64
     ctas_per_sm: int = 32
+    local_per_thread: int = 512 << 10
     shared_per_block: int = 227 << 10
     shared_per_sm: int = 228 << 10
     shared_reserved: int = 1 << 10

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from emulator.errors import Diagnostic, Label, Source, Span
 from emulator.parse import nodes
 from emulator.program.requirements import target_rank
+from emulator.program.size_limits import Problem, declared, too_large
 from emulator.ptx_types import OPAQUE_TYPES, TYPES
 
-Problem = tuple[str, str]  # what is wrong, and a likely fix
 POSITIVE = ("maxntid", "reqntid", "minnctapersm", "maxnreg", "maxnctapersm")
 CONFLICTS = (("maxntid", "reqntid"), ("reqnctapercluster", "maxclusterrank"))
 ADDRESS_BITS = (32, 64)
@@ -27,6 +27,7 @@ def check_declarations(module: nodes.Module) -> list[Diagnostic]:
         elif isinstance(item, nodes.Function):
             found += _function(module, item)
     found += _duplicates(module)
+    found += too_large(module)
     return [_diagnostic(module.source, problem, span) for problem, span in found]
 
 
@@ -80,6 +81,9 @@ def _variable(module: nodes.Module, variable: nodes.Variable, local: frozenset[s
         yield f"{name} is a sampler, in unified texture mode", ".target ..., texmode_independent"
     if variable.type in TYPES and variable.vector * TYPES[variable.type].width > 128:
         yield f"a vector of more than 128 bits: {name}", "use an array"
+    if variable.linkage != "extern" and space != "param" and _is_incomplete(variable):
+        fix = f".extern .shared, for dynamic shared memory: {name}[]" if space == "shared" else "say how many elements"
+        yield f"{name} is an array without a size", fix
     if variable.align & (variable.align - 1):
         yield f"an alignment of {variable.align} bytes", "alignments are powers of two"
     for attribute in variable.attributes:
@@ -89,6 +93,12 @@ def _variable(module: nodes.Module, variable: nodes.Variable, local: frozenset[s
         elif word == "unified":
             yield _unified(name)
     yield from _initial(module, variable, local)
+
+
+def _is_incomplete(variable: nodes.Variable) -> bool:
+    """Whether an array has no size; an initialiser gives the first extent (manual, 5.4.4)."""
+    dimensions = variable.dimensions
+    return 0 in dimensions[1:] or (dimensions[:1] == (0,) and not variable.initial)
 
 
 def _unified(name: str) -> Problem:
@@ -180,20 +190,13 @@ def _function(module: nodes.Module, function: nodes.Function) -> Iterator[tuple[
     if any(d.name == "attribute" and any("unified" in str(v) for v in d.values) for d in function.directives):
         yield _unified(function.name), function.span
     yield from ((problem, function.span) for problem in _directives(module, function))
+    yield from _repeated(function)
     if function.body is not None:
-        declared = list(_declared(function.body))
-        local = frozenset(node.name for node in declared if isinstance(node, nodes.Variable) and _is_static(node))
-        for node in declared:
+        inside = list(declared(function.body))
+        local = frozenset(node.name for node in inside if isinstance(node, nodes.Variable) and _is_static(node))
+        for node in inside:
             problems = _registers(node) if isinstance(node, nodes.Registers) else _variable(module, node, local)
             yield from ((problem, node.span) for problem in problems)
-
-
-def _declared(block: nodes.Block) -> Iterator[nodes.Registers | nodes.Variable]:
-    for node in block.statements:
-        if isinstance(node, (nodes.Registers, nodes.Variable)):
-            yield node
-        elif isinstance(node, nodes.Block):
-            yield from _declared(node)
 
 
 def _directives(module: nodes.Module, function: nodes.Function) -> Iterator[Problem]:
@@ -211,6 +214,17 @@ def _directives(module: nodes.Module, function: nodes.Function) -> Iterator[Prob
 
 
 # --- names that are there twice ------------------------------------------------------------------
+
+
+def _repeated(function: nodes.Function) -> Iterator[tuple[Problem, Span]]:
+    """Parameters of one name, which no caller can tell from each other, and a kernel's arrays without a size."""
+    seen: set[str] = set()
+    for parameter in (*function.returns, *function.parameters) if function.body is not None else ():
+        if parameter.name in seen:
+            yield (f"{function.name} has two parameters {parameter.name}", "rename one of them"), parameter.span
+        if function.kind == "entry" and 0 in parameter.dimensions:
+            yield (f"the parameter {parameter.name} is an array without a size", "say how many bytes"), parameter.span
+        seen.add(parameter.name)
 
 
 def _duplicates(module: nodes.Module) -> Iterator[tuple[Problem, Span]]:

@@ -287,6 +287,8 @@ class Linker:
             elif isinstance(node, nodes.LabelMark):
                 if node.name in scope.labels:
                     self._error("PTX-P0123", f"the label {node.name} stands twice in one block", node.span)
+                elif node.name in scope.names:
+                    self._error("PTX-P0123", f"{node.name} is a label and a variable in one block", node.span)
                 scope.labels[node.name] = info.first_pc + len(flat)
             elif isinstance(node, nodes.Registers):
                 self._declare_registers(node, scope)

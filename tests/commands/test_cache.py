@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,22 @@ def test_clear_one(where: Path) -> None:
     for number in range(2):
         (where / f"{number:064}").unlink()
     assert run("clear") == "deleted 1 entry, 0.1 MB\n"
+
+
+def test_what_cannot_be_deleted_is_an_error(where: Path) -> None:
+    (where / f"{3:064}").mkdir()
+    result = CliRunner().invoke(main, ["cache", "clear"])
+    assert result.exit_code == 2
+    assert result.stdout == "deleted 3 entries, 0.4 MB\n"
+    assert f"{where}: not deleted: " in result.stderr
+
+
+def test_what_a_full_disk_does_not_keep_is_an_error(empty: Path) -> None:
+    command = f"ulimit -f 1; exec {shlex.quote(sys.executable)} -m emulator cache warm 01_basics/saxpy"
+    warmed = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert warmed.returncode == 2
+    assert "what was compiled could not be kept: File too large" in warmed.stderr
+    assert entries(empty) == set()
 
 
 def entries(where: Path) -> set[str]:

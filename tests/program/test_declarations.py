@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from emulator.errors import Diagnostic
+from emulator.machine.device import Limits
 from emulator.parse import parse
 from emulator.program import check_module
+from emulator.program.size_limits import MOST_SHARED
 
 HEAD = ".version 9.0\n.target sm_90a\n.address_size 64\n"
 KERNEL = ".visible .entry k () { ret; }"
@@ -63,6 +65,20 @@ WRONG = [
     (".visible .entry k () .maxntid 0 { ret; }", ".maxntid 0"),
     (KERNEL + KERNEL, "k is defined twice"),
     (".global .u32 x; .const .u32 x; " + KERNEL, "x is defined twice"),
+    (".visible .entry k (.param .u32 a, .param .u32 a) { ret; }", "k has two parameters a"),
+    (".func (.param .b32 a) f (.param .b32 a) { ret; } " + KERNEL, "f has two parameters a"),
+    (".shared .u32 x[]; " + KERNEL, "x is an array without a size"),
+    (".global .u32 x[2][0]; " + KERNEL, "x is an array without a size"),
+    (".visible .entry k () { .local .u32 x[0]; ret; }", "x is an array without a size"),
+    (".visible .entry k (.param .b8 x[]) { ret; }", "x is an array without a size"),
+    (".const .b8 x[65000]; .const .align 8 .b8 y[540]; " + KERNEL, "with y the .const variables have 65,540 bytes"),
+    (".visible .entry k () { .const .b8 x[65537]; ret; }", "with x the .const variables have 65,537 bytes"),
+    (".visible .entry k (.param .b8 p[32765]) { ret; }", "32,765 bytes of parameters, 32,764 at most"),
+    (".version 8.0\n.target sm_90\n.visible .entry k (.param .b8 p[4353]) { ret; }", "of parameters, 4,352 at most"),
+    (
+        ".shared .b8 s[232449]; .visible .entry k () { .reg .u32 a; mov.u32 a, s; ret; }",
+        "232,449 bytes of .shared variables, 232,448 at most",
+    ),
     (".version 9.0\n.target sm_90a\n.address_size 64\n.target sm_80\n" + KERNEL, "a second .target"),
     (".version 9.0\n.target sm_90a, map_f64_to_f32\n.address_size 64\n" + KERNEL, "below sm_13"),
     (".version 9.0\n.target sm_90a, debug\n.address_size 64\n" + KERNEL, "without debug information"),
@@ -93,6 +109,10 @@ RIGHT = [
     ".visible .entry k () .reqntid 32 .reqnctapercluster 2 .blocksareclusters { ret; }",
     ".visible .entry k () { .global .u32 v = 1; .const .u32 w = 2; ret; }",
     ".func f (.reg .pred a) { ret; } " + KERNEL,
+    ".extern .func f (.param .b8 a, .param .b8 a); .func g (.param .b32 n, .param .b8 rest[]) { ret; } " + KERNEL,
+    ".const .b8 x[65000]; .const .align 8 .b8 y[536]; .visible .entry k (.param .b8 p[32764]) { ret; }",
+    ".version 8.0\n.target sm_90\n.visible .entry k (.param .b8 p[4352]) { ret; }",
+    ".shared .b8 s[300000]; " + KERNEL,
     ".version 9.0\n.target sm_90a, texmode_independent\n.address_size 64\n.global .samplerref s; " + KERNEL,
     ".version 2.0\n.target sm_20\n.visible .entry k () .maxnctapersm 2 { ret; }",
     ".version 9.0\n.target sm_90a, debug\n.address_size 64\n" + KERNEL + "\n.section .debug_info { .b8 1 }\n",
@@ -102,3 +122,15 @@ RIGHT = [
 @pytest.mark.parametrize("text", RIGHT)
 def test_is_right(text: str) -> None:
     assert errors(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", [".visible .entry k (.param .u32 a) { a: ret; }", KERNEL.replace("ret", ".reg .b32 a; a: ret")]
+)
+def test_a_label_is_no_variable_of_its_block(text: str) -> None:
+    (found,) = errors(text)
+    assert (found.code, found.message) == ("PTX-P0123", "a is a label and a variable in one block")
+
+
+def test_a_cta_has_the_shared_memory_of_the_device() -> None:
+    assert Limits().shared_per_block == MOST_SHARED

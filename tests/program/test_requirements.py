@@ -66,3 +66,18 @@ def test_least_version_and_target(row: str) -> None:
         is_target = pair.split()[1] != least.split()[1]
         assert error.code == ("PTX-P0132" if is_target else "PTX-P0133"), pair
         assert (least.split()[1] if is_target else f"version {least.split()[0]}") in error.message
+
+
+@pytest.mark.parametrize(
+    ("target", "least", "before"),
+    [("sm_90a", "8.0", "7.8"), ("sm_90", "7.8", "7.7"), ("sm_87", "7.4", "7.3"), ("sm_35", "3.1", "3.0")],
+)
+def test_a_target_needs_a_version(target: str, least: str, before: str) -> None:
+    assert errors("", f"{least} {target}") == []
+    (found,) = errors("", f"{before} {target}")
+    assert (found.code, found.help) == ("PTX-P0133", f"write .version {least}")
+
+
+def test_compute_is_another_name_of_sm() -> None:
+    assert errors("", "9.0 compute_90a") == errors("", "9.0 compute_52") == []
+    assert errors("", "9.0 compute_200")[0].message == "unknown target sm_200"

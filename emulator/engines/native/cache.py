@@ -3,8 +3,8 @@
 An entry holds the object code of one batch of handlers and says which of them have a native form.  Its key
 covers the sources of all meanings and of this package, the CPU features and llvmlite's version.  Entries are
 written to a temporary file and renamed, so that processes never see half of one; an entry that cannot be
-read, or whose hash is wrong, counts as missing.  When the folder grows beyond LIMIT, the entries that were used
-least lately are deleted until a part of it is free, so that this happens seldom.
+read, or whose hash (of its key, too) is wrong, counts as missing.  When the folder grows beyond LIMIT, the entries
+that were used least lately are deleted until a part of it is free, so that this happens seldom.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MAGIC = b"ptxemu handlers 1\n"
+MAGIC = b"ptxemu handlers 2\n"
 VARIABLE = "PTXEMU_CACHE"  # another folder, or "off"
 LIMIT = 256 << 20  # bytes
 KEPT = 0.8  # of LIMIT, when the folder has grown beyond it
@@ -28,6 +28,7 @@ NEW = ".new-"  # begins the name of a file that is being written
 NAME = 64  # characters of an entry's name
 Listener = Callable[[int], object]  # hears how many functions are being compiled, 0 when they are done
 _listeners: list[Listener] = []
+problems: list[OSError] = []  # why entries could not be written or deleted
 
 
 @contextmanager
@@ -38,6 +39,15 @@ def heard_by(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+@contextmanager
+def _noting_problems() -> Iterator[None]:
+    """Go on whatever the file system says: without its cache the engine is only slower to begin."""
+    try:
+        yield
+    except OSError as error:
+        problems.append(error)
 
 
 @contextmanager
@@ -127,12 +137,17 @@ def load(key: str) -> Entry | None:
     except OSError:
         return None
     head, digest, body = data[: len(MAGIC)], data[len(MAGIC) : len(MAGIC) + 32], data[len(MAGIC) + 32 :]
-    if head != MAGIC or hashlib.sha256(body).digest() != digest:
+    if head != MAGIC or _digest(key, body) != digest:
         return None
     with suppress(OSError):
         os.utime(where / key)
     names, _, code = body.partition(b"\n")
     return Entry(json.loads(names), code)
+
+
+def _digest(key: str, body: bytes) -> bytes:
+    """What an entry's hash must be: one that was given another one's name is wrong, too."""
+    return hashlib.sha256(key.encode() + b"\0" + body).digest()
 
 
 def store(key: str, entry: Entry) -> None:
@@ -141,15 +156,16 @@ def store(key: str, entry: Entry) -> None:
     if where is None:
         return
     body = json.dumps(entry.names).encode() + b"\n" + entry.code
-    with suppress(OSError):
+    with _noting_problems():
         where.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=where, prefix=NEW)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(MAGIC + hashlib.sha256(body).digest() + body)
+                file.write(MAGIC + _digest(key, body) + body)
             os.replace(temporary, where / key)
         except OSError:
             os.unlink(temporary)
+            raise
         if key.startswith("0"):  # the keys are hashes: after one entry of sixteen
             _trim()
 
@@ -197,7 +213,7 @@ def _trim() -> None:
 def _delete(found: list[tuple[os.DirEntry[str], os.stat_result]]) -> tuple[int, int]:
     count = size = 0
     for file, about in found:
-        with suppress(OSError):
+        with _noting_problems(), suppress(FileNotFoundError):  # another process may be at it, too
             os.unlink(file)
             count, size = count + 1, size + about.st_size
     return count, size

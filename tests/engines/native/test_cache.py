@@ -77,6 +77,13 @@ def test_a_flipped_bit_anywhere_is_seen(where: Path) -> None:
     assert cache.load(KEY) is None
 
 
+def test_an_entry_under_the_name_of_another_is_missing(where: Path) -> None:
+    other = cache.key_of(["another test"])
+    cache.store(KEY, ENTRY)
+    (where / KEY).rename(where / other)
+    assert cache.load(other) is None
+
+
 def test_what_stands_in_the_way_is_no_error(where: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (where / KEY).mkdir(parents=True)
     cache.store(KEY, ENTRY)
