@@ -2,8 +2,9 @@
 
 A warp repeats itself when its bytes (registers, pcs, masks, stacks) are between two turns what they were between two
 earlier ones, while no byte of memory, barrier or warp has changed in between: what it does next depends on nothing
-else, unless its program reads a clock.  To see that without slowing down a long computation samples are taken at
-growing distances: the states of a few warps, and of more as long as those are found to repeat themselves.
+else, unless its program reads a clock.  A warp that has executed nothing in between (its thread has not had a core,
+docs/engine.md, Several threads) shows nothing.  To see that without slowing down a long computation samples are taken
+at growing distances: the states of a few warps, and of more as long as those are found to repeat themselves.
 
 FAR instructions of every warp without progress are a hang all the same.  Where the user gives a number, each warp that
 does not wait has executed as many, or had FORCED_TURNS turns.
@@ -42,7 +43,7 @@ class HangWatch:
         self.look_at = 0
         self._samples = 0
         self._witnesses = WITNESSES
-        self._states: defaultdict[int, set[bytes]] = defaultdict(set)  # by warp those that it has had
+        self._states: defaultdict[int, dict[bytes, int]] = defaultdict(dict)  # by warp, with what it had executed
         self._repeating: set[int] = set()
         self._forced: dict[int, tuple[int, int]] = {}  # warp -> (instructions when looking began, turns since then)
         self._clocks: dict[Program, bool] = {}
@@ -123,9 +124,8 @@ class HangWatch:
             total.update(part)
         total.update(f"{self.runner.printed} {self.runner.memory.epoch}".encode())
         state, states = total.digest(), self._states[warp.address]
-        if state in states:
+        if states.setdefault(state, warp.executed) != warp.executed:
             self._repeating.add(warp.address)
-        states.add(state)
 
     def _reads_clock(self, program: Program) -> bool:
         """Whether what a warp does next may depend on the time."""

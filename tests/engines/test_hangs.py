@@ -62,6 +62,20 @@ def test_lanes_that_spin_on_each_other_in_turns() -> None:
         run(body, engine="native")
 
 
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_warp_that_has_not_had_a_turn_between_two_samples_shows_nothing(engine: str) -> None:
+    """Of several threads one may not get a core for a while: its warps are as they were, and could go on."""
+    system = System(engine=engine)
+    device = system.device(0)
+    start(kernel(SPIN), device, device.zeros(64, np.uint32), block=64)
+    hangs, runner = system.runner.hangs, system.runner
+    system.run_until(lambda: runner.idle > 2 * hangs.limit)
+    for _ in range(5):
+        hangs.begin()
+    with pytest.raises(Hang):
+        system.sync()
+
+
 def test_a_long_computation_is_none() -> None:
     """Three million instructions without a change of memory, by native code."""
     body = """
