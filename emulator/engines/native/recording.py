@@ -107,21 +107,26 @@ class Recorded:
         self._chosen = self._plain
         self._planted: dict[int, int] = {}
         self._wants = Events.NONE
-        self.covered: dict[int, FusedRun] = {}  # the run of each pc that is in one
+        self._runs: list[FusedRun] = []
+        self.covered: dict[int, list[FusedRun]] = {}  # the runs that each pc is in
 
     def install(self, runs: Iterable[FusedRun]) -> None:
         """Have runs executed as a whole, as long as nobody wants to see or stop at their instructions."""
-        self.covered = {pc: run for run in runs for pc in run.straight.pcs}
-        self._put(set(self.covered.values()))
+        self._runs = list(runs)
+        for run in self._runs:
+            for pc in run.straight.pcs:
+                self.covered.setdefault(pc, []).append(run)
+        self._put(self._runs)
 
-    def _put(self, runs: set[FusedRun]) -> None:
+    def _put(self, runs: Iterable[FusedRun]) -> None:
         """Point the first record of runs to their code, or back to the instruction's."""
         for run in runs:
             place = run.straight.place
+            self._handlers[place] = self._chosen[place]
             if self._wants is Events.NONE and self._planted.keys().isdisjoint(run.straight.pcs):
-                self._handlers[place] = run.handlers
-            else:
-                self._handlers[place] = self._chosen[place]
+                for group, handler in enumerate(run.handlers):
+                    if handler is not None:
+                        self._handlers[place, group] = handler
             first = run.straight.pcs.start
             if first in self._planted:
                 self._handlers[self._native.places[first]] = self._planted[first]
@@ -130,16 +135,14 @@ class Recorded:
         """Have another handler at a pc until `clear`."""
         self._planted[pc] = handler
         self._handlers[self._native.places[pc]] = handler
-        if pc in self.covered:
-            self._put({self.covered[pc]})
+        self._put(self.covered.get(pc, ()))
 
     def clear(self, pc: int) -> None:
         """Have the instruction's handlers at a pc again."""
         del self._planted[pc]
         place = self._native.places[pc]
         self._handlers[place] = self._chosen[place]
-        if pc in self.covered:
-            self._put({self.covered[pc]})
+        self._put(self.covered.get(pc, ()))
 
     def want(self, wants: Events) -> None:
         """Point the records to the handlers that record what is wanted."""
@@ -160,7 +163,7 @@ class Recorded:
         for pc, handler in self._planted.items():
             self._handlers[native.places[pc]] = handler
         self._wants = wants
-        self._put(set(self.covered.values()))
+        self._put(self._runs)
 
     def accesses(self, mode: str) -> dict[int, int]:
         """The recording or watching handler of each instruction that accesses memory, by its pc."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from emulator.engines.native.fused import Part, RunKey, Variants
@@ -25,21 +26,29 @@ ALONE = ("brx", "call", "nanosleep")  # are none
 
 @dataclass(frozen=True, slots=True)
 class Straight:
-    """A run: the number of its first record, its pcs, what decides its code in full and in partial groups."""
+    """A run: the number of its first record, its pcs, what decides its code in full and in partial groups.
+
+    full: None for one that begins where lanes have gone apart, behind a branch in the middle of another run.
+    """
 
     place: int
     pcs: range
-    full: RunKey
+    full: RunKey | None
     part: RunKey
     variants: Variants
+
+    @property
+    def keys(self) -> tuple[RunKey, ...]:
+        """Those that there are."""
+        return (self.part,) if self.full is None else (self.full, self.part)
 
 
 @dataclass(frozen=True, slots=True)
 class FusedRun:
-    """A run that has been compiled, and its handlers of full and partial groups."""
+    """A run that has been compiled, and its handlers of full and partial groups; None for the instruction's own."""
 
     straight: Straight
-    handlers: tuple[int, int]
+    handlers: tuple[int | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ class Heat:
 def _wanted(runs: list[Straight]) -> WantedRuns:
     found: WantedRuns = {}
     for straight in runs:
-        found |= dict.fromkeys((straight.full, straight.part), straight.variants)
+        found |= dict.fromkeys(straight.keys, straight.variants)
     return found
 
 
@@ -117,9 +126,9 @@ def compiled_runs(found: list[Straight], library: Library) -> list[FusedRun]:
     library.compile_runs(_wanted(found))
     runs = []
     for straight in found:
-        handlers = library.run_address(straight.full), library.run_address(straight.part)
-        if all(handlers):
-            runs.append(FusedRun(straight, handlers))
+        *full, part = (library.run_address(key) for key in straight.keys)
+        if all((*full, part)):
+            runs.append(FusedRun(straight, (full[0] if full else None, part)))
     return runs
 
 
@@ -201,7 +210,18 @@ def straight_runs(native: NativeProgram, library: Library, policy: Policy) -> li
             runs[-1].append(instruction)
         elif runs[-1]:
             runs.append([])
-    return [_straight(native, run) for run in runs if len(run) > 1]
+    found = [_straight(native, run) for run in runs if len(run) > 1]
+    found += [_straight(native, side, apart=True) for run in runs for side in _sides(run)]
+    return sorted(found, key=lambda one: one.place)
+
+
+def _sides(run: Sequence[Instruction]) -> Iterator[Sequence[Instruction]]:
+    """What lanes execute that a branch in a run has left alone: up to the next branch."""
+    branches = [at for at, i in enumerate(run[:-1]) if i.guard is not None and i.variant.entry.mnemonic == "bra"]
+    for at, end in pairwise([*branches, len(run)]):
+        side = run[at + 1 : end + 1]
+        if len(side) > 1:
+            yield side
 
 
 def _hot_pcs(instructions: Sequence[Instruction], most: int) -> list[int]:
@@ -249,7 +269,7 @@ def _mode(instruction: Instruction, mode: str) -> str:
     return "unless" if instruction.guard_negated else "guard"
 
 
-def _straight(native: NativeProgram, run: list[Instruction]) -> Straight:
+def _straight(native: NativeProgram, run: Sequence[Instruction], *, apart: bool = False) -> Straight:
     rows = _Rows()
     full: list[Part] = []
     part: list[Part] = []
@@ -269,7 +289,7 @@ def _straight(native: NativeProgram, run: list[Instruction]) -> Straight:
     loop = last.variant.entry.mnemonic == "bra" and _target(last) == first and not rows.overlaps()
     whole = RunKey(tuple(full), "full", rows.widths, loop)
     some = RunKey(tuple(part), "part", rows.widths, loop)
-    return Straight(place, range(first, last.pc + 1), whole, some, tuple(variants))
+    return Straight(place, range(first, last.pc + 1), None if apart else whole, some, tuple(variants))
 
 
 def _target(branch: Instruction) -> int:
