@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from emulator.errors import Source, Span
 from emulator.isa.registry import Variant
 from emulator.parse import nodes
-from emulator.program.operands import RESERVED_SHARED, CallList, Operand, Register, Storage
+from emulator.program.operands import RESERVED_SHARED, CallList, Memory, Operand, Register, Storage
 from emulator.program.scopes import Scope
 
 FRAME_ALIGN = 16
@@ -27,6 +27,11 @@ class Instruction:
     function: FunctionInfo
     loc: nodes.Loc | None = None
     call: CallInfo | None = None
+
+    @property
+    def names_address(self) -> bool:
+        """Whether one of its operands is an address, so that it may access memory."""
+        return any(isinstance(operand.place, Memory) for operand in self.sources)
 
     @property
     def opcode(self) -> str:

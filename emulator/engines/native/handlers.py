@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.engines.native.context import HEADER, offset_of
 from emulator.engines.native.llvm_ops import new_ops
@@ -29,6 +29,9 @@ from emulator.isa.ops import PRED, U64, Value
 from emulator.isa.registry import Variant, flat_operands
 from emulator.machine.warp import HEADER_BYTES
 from emulator.ptx_types import TYPES, ScalarType, bits_type
+
+if TYPE_CHECKING:
+    from emulator.program import Instruction
 
 RECORD_BYTES = 64
 INLINE_OPERANDS = 6
@@ -43,6 +46,14 @@ GUARDS |= {"recording_guard": True, "recording_unless": False, "watching_guard":
 APART = {"full": "apart", "part": "apart", "guard": "apart_guard", "unless": "apart_unless"}  # several member masks
 GUARDS |= {"apart_guard": True, "apart_unless": False}
 PARAMETERS = "ptr noalias %ip, ptr noalias %regs, ptr noalias %ctx, i32 %mask"
+
+
+def under_guard(instruction: Instruction, mode: str) -> str:
+    """The mode of an instruction's handler: its own under a guard, in place of those of full and partial groups."""
+    if instruction.guard is None:
+        return mode
+    own = "unless" if instruction.guard_negated else "guard"
+    return own if mode in ("full", "part") else f"{mode}_{own}"
 
 
 @dataclass(frozen=True, slots=True)

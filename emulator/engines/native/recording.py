@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from emulator.engines.event_ring import EventRing
 from emulator.engines.native.context import Context, Instruction, Run
+from emulator.engines.native.handlers import under_guard
 from emulator.engines.native.lanes import FULL, deliver_first, leave
 from emulator.engines.native.meeting import guarded
 from emulator.engines.native.noting import note
@@ -170,14 +171,14 @@ class Recorded:
         wanted: Wanted = {}
         found: dict[int, tuple[HandlerKey, str] | None] = {}
         for instruction in self._native.program.instructions:
-            if any(isinstance(operand.place, Memory) for operand in instruction.sources):
+            if instruction.names_address:
                 if _is_parameter_elsewhere(instruction):
                     found[instruction.pc] = None
                     continue
                 key = self._native.key_of(instruction)
                 if key is not None:
-                    wanted[key, _under_guard(mode, instruction)] = instruction.variant
-                    found[instruction.pc] = key, _under_guard(mode, instruction)
+                    found[instruction.pc] = pair = key, under_guard(instruction, mode)
+                    wanted[pair] = instruction.variant
         self._library.compile(wanted)
         leave = self._library.runtime["leave"]
         return {pc: leave if pair is None else self._library.address(*pair) for pc, pair in found.items()}
@@ -190,13 +191,6 @@ def _is_parameter_elsewhere(instruction: ProgramInstruction) -> bool:
         if isinstance(base, Symbol) and base.storage.space == "frame" and space_of(base.storage) == "param":
             return access_space(instruction.variant) != "param"
     return False
-
-
-def _under_guard(mode: str, instruction: ProgramInstruction) -> str:
-    """The mode of an instruction's handler."""
-    if instruction.guard is None:
-        return mode
-    return f"{mode}_unless" if instruction.guard_negated else f"{mode}_guard"
 
 
 def _noting(instruction: ProgramInstruction) -> str:

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from emulator.engines.native.call_sites import CallSites
-from emulator.engines.native.handlers import INLINE_OPERANDS, RECORD_BYTES, RESUME, HandlerKey, Shape, key_modifiers
+from emulator.engines.native.handlers import (
+    INLINE_OPERANDS,
+    RECORD_BYTES,
+    RESUME,
+    HandlerKey,
+    Shape,
+    key_modifiers,
+    under_guard,
+)
 from emulator.engines.native.library import Library, Wanted
 from emulator.engines.native.recording import Recorded
 from emulator.isa.special_registers import SPECIAL_REGISTERS
@@ -329,14 +337,14 @@ class NativeProgram:
     def _memory_records(self) -> Iterator[int]:
         first = self.records.ctypes.data
         for instruction in self.program.instructions:
-            if any(isinstance(operand.place, Memory) for operand in instruction.sources):
+            if instruction.names_address:
                 place = (int(self.map[instruction.pc]) - first) // RECORD_BYTES
                 yield place + (instruction.pc in self.program.joins)
 
 
 def modes_of(instruction: Instruction) -> tuple[str, ...]:
     """The handlers of an instruction: for full and partial groups, or one under its guard; for its second half."""
-    modes = ("full", "part") if instruction.guard is None else ("unless" if instruction.guard_negated else "guard",)
+    modes = ("full", "part") if instruction.guard is None else (under_guard(instruction, "full"),)
     return modes if instruction.variant.entry.resume is None else (*modes, RESUME)
 
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from emulator.engines.native.fused import Part, RunKey, Variants
-from emulator.engines.native.handlers import Shape
+from emulator.engines.native.handlers import Shape, under_guard
 from emulator.isa.instructions.load_store import order_of
-from emulator.program.operands import Memory, Targets
+from emulator.program.operands import Targets
 
 if TYPE_CHECKING:
     from emulator.engines.native.library import Library, WantedRuns
@@ -247,26 +247,15 @@ def _can_be_part(native: NativeProgram, library: Library, instruction: Instructi
     key = native.key_of(instruction)
     if key is None or variant.entry.resume is not None or variant.entry.mnemonic in ALONE:
         return False
-    if _is_access(instruction) and (variant.entry.mnemonic not in ACCESSES or order_of(variant) != "weak"):
+    if instruction.names_address and (variant.entry.mnemonic not in ACCESSES or order_of(variant) != "weak"):
         return False
-    return library.can_be_part(key, _mode(instruction, "full"), variant)
-
-
-def _is_access(instruction: Instruction) -> bool:
-    """Whether an instruction names an address."""
-    return any(isinstance(operand.place, Memory) for operand in instruction.sources)
+    return library.can_be_part(key, under_guard(instruction, "full"), variant)
 
 
 def _ends(instruction: Instruction) -> bool:
     """Whether a run cannot go on behind an instruction."""
     mnemonic = instruction.variant.entry.mnemonic
     return mnemonic in ENDS or (mnemonic == "bra" and instruction.guard is None)
-
-
-def _mode(instruction: Instruction, mode: str) -> str:
-    if instruction.guard is None:
-        return mode
-    return "unless" if instruction.guard_negated else "guard"
 
 
 def _straight(native: NativeProgram, run: Sequence[Instruction], *, apart: bool = False) -> Straight:
@@ -281,8 +270,8 @@ def _straight(native: NativeProgram, run: Sequence[Instruction], *, apart: bool 
             part.append(Part(None, "part"))
             variants.append(None)
         known = _part(native, instruction, rows)
-        full.append(replace(known, mode=_mode(instruction, "full")))
-        part.append(replace(known, mode=_mode(instruction, "part")))
+        full.append(replace(known, mode=under_guard(instruction, "full")))
+        part.append(replace(known, mode=under_guard(instruction, "part")))
         variants.append(instruction.variant)
     first, last = run[0].pc, run[-1]
     place = native.places[first] - (first in joins)
@@ -309,7 +298,7 @@ def _part(native: NativeProgram, instruction: Instruction, rows: _Rows) -> Part:
     values = [rows.read(row) if row >= 0 else 0 for row in read]
     results = [rows.write(row) for row in written]
     rows_of_all, values_of_all = (*written, *read), (*results, *values)
-    return Part(key, "", rows_of_all, values_of_all, len(written), flush, _is_access(instruction))
+    return Part(key, "", rows_of_all, values_of_all, len(written), flush, instruction.names_address)
 
 
 def _rows_of(shape: Shape | None, places: Iterator[int]) -> list[tuple[int, int]]:
