@@ -48,6 +48,11 @@ class Limits:
     max_instructions: int | None = None
     hang_after: int | None = None
 
+    @property
+    def most(self) -> int:
+        """The first of them, or more than a run can have."""
+        return 1 << 62 if self.max_instructions is None else self.max_instructions
+
 
 def _print(text: str) -> None:
     """What a kernel prints where nobody has said where: the sys.stdout of this moment."""
@@ -245,13 +250,14 @@ class Runner:
             return False
         assert self._turn is not None
         warp, left, exact = self._turn
-        most = self.limits.max_instructions
         start = self.time
         try:
             self.require_time()
-            count = left if most is None else min(left, max(0, most - start))
-            part = count if part is None else min(count, part)
-            over = self._run_part(warp, part, left, exact=exact or part < count, single=single)
+            room = (self.limits.most if exact else self.free_until()) - start
+            most = max(1, min(left - 1, room) if left > room else left)
+            part = most if part is None else min(most, part)
+            single = single or (not exact and left > room <= 1)
+            over = self._run_part(warp, part, left, exact=exact or part < left, single=single)
         except TurnSuspended:
             over = False
         except KernelFault as fault:
@@ -273,6 +279,10 @@ class Runner:
         over = self.engine.run(warp, count, exact=exact, single=single)
         only_part = count <= self.time - start < left and bool(warp.runnable) and not self.engine.ops.yielded
         return over and not only_part
+
+    def free_until(self) -> int:
+        """The time up to which a turn may run on to the end of straight code; then the limit says where it ends."""
+        return self.limits.most - max((len(grid.program.instructions) for grid in self.running), default=0)
 
     def require_time(self) -> None:
         """Raise the limit's fault if the turn in progress would go beyond it."""

@@ -58,7 +58,7 @@ class RoundRobin:
     """Every warp in turn, QUANTUM instructions each and on to the next control transfer."""
 
     def __init__(self, quantum: int = QUANTUM) -> None:
-        self.name = "round_robin"
+        self.name = "round_robin" if quantum == QUANTUM else f"round_robin:{quantum}"
         self.quantum = self.turn = quantum
 
     def pick(self, ready: Ready) -> Pick:

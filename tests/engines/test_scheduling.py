@@ -312,6 +312,19 @@ def test_the_instruction_limit(schedule: str) -> None:
         run(SPIN_ON_OUT, max_instructions=500, schedule=schedule)
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("order", ["round_robin", "round_robin:7", "round_robin:30", "random:1"])
+def test_the_instruction_limit_is_exact_in_straight_code_too(order: str, engine: str) -> None:
+    """Two warps of 31 instructions; the limit changes nothing before it."""
+    body = "mov.u32 %r0, %i;" + "add.u32 %r0, %r0, 1;" * 20 + "st.global.u32 [%mine], %r0;"
+    for limit in (1, 6, 8, 29, 30, 31, 32, 33, 60, 63):
+        with pytest.raises(InstructionLimit) as caught:
+            run(body, block=64, max_instructions=limit, schedule=order, engine=engine)
+        assert f"instruction {limit}," in str(caught.value)
+    found = run(body, block=64, max_instructions=64, schedule=order, engine=engine)
+    assert list(found) == [n + 20 for n in range(64)]
+
+
 GRID_SYNC = """
     // What cooperative groups do: the first CTA adds 0x80000000 - (CTAs - 1), the others 1; the top bit flips.
     mov.u32 %r0, %envreg1;

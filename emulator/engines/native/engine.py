@@ -208,11 +208,9 @@ class NativeEngine(ReferenceEngine):
         self._refresh_allocations()
         if runner.jobs > 1 and self._until == NEVER and self._run_on_threads():
             return True
-        limits = runner.limits
-        most = NEVER if limits.max_instructions is None else limits.max_instructions
         pause = runner.time + self._stretch
         self._set(
-            limit=most,
+            limit=runner.free_until(),
             hang_after=runner.hangs.limit,
             look_at=runner.hangs.look_at,
             quantum=schedule.quantum,

@@ -397,5 +397,5 @@ def test_a_million_ctas_on_two_threads() -> None:
 
 @pytest.mark.parametrize("jobs", [0, -1, 257])
 def test_numbers_of_threads_that_there_are_not(jobs: int) -> None:
-    with pytest.raises(ValueError, match=f"jobs {jobs}: there are 1 to 256 threads"):
+    with pytest.raises(ValueError, match=f"jobs {jobs}: it is 1 to 256"):
         System(jobs=jobs)
