@@ -86,7 +86,10 @@ def command(paths: tuple[str, ...], as_json: bool, arch: str) -> ExitCode:
 def reports(paths: tuple[str, ...], arch: str) -> Iterator[Report]:
     """The reports on all files of all paths, in order."""
     for path in paths:
-        files = sorted(str(file) for file in Path(path).rglob("*.ptx")) if Path(path).is_dir() else [path]
+        files = [path]
+        if Path(path).is_dir():
+            found = (file for file in Path(path).rglob("*.ptx") if not file.is_dir() and not file.is_fifo())
+            files = sorted(map(str, found))
         if not files:
             yield Report(path, [_unreadable(path, "no .ptx file in this folder")])
         for file in files:

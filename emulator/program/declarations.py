@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from emulator.errors import Diagnostic, Label, Source, Span
 from emulator.parse import nodes
+from emulator.program.layout import align_of
 from emulator.program.requirements import target_rank
 from emulator.program.size_limits import Problem, declared, too_large
 from emulator.ptx_types import OPAQUE_TYPES, TYPES
@@ -27,6 +28,7 @@ def check_declarations(module: nodes.Module) -> list[Diagnostic]:
         elif isinstance(item, nodes.Function):
             found += _function(module, item)
     found += _duplicates(module)
+    found += _inconsistent(module)
     found += too_large(module)
     return [_diagnostic(module.source, problem, span) for problem, span in found]
 
@@ -187,6 +189,11 @@ def _registers(node: nodes.Registers) -> Iterator[Problem]:
 def _function(module: nodes.Module, function: nodes.Function) -> Iterator[tuple[Problem, Span]]:
     for parameter in (*function.parameters, *function.returns):
         yield from ((problem, parameter.span) for problem in _variable(module, parameter))
+        if function.kind == "entry" and parameter.space != "param":
+            problem = f"the kernel's parameter {parameter.name} is a register", f".param .{parameter.type}"
+            yield problem, parameter.span
+    if function.linkage == "extern" and function.body is not None:
+        yield (f"{function.name} is extern and has a body", "leave .extern or the body out"), function.span
     if any(d.name == "attribute" and any("unified" in str(v) for v in d.values) for d in function.directives):
         yield _unified(function.name), function.span
     yield from ((problem, function.span) for problem in _directives(module, function))
@@ -225,6 +232,27 @@ def _repeated(function: nodes.Function) -> Iterator[tuple[Problem, Span]]:
         if function.kind == "entry" and 0 in parameter.dimensions:
             yield (f"the parameter {parameter.name} is an array without a size", "say how many bytes"), parameter.span
         seen.add(parameter.name)
+
+
+def _signature(function: nodes.Function) -> list[tuple[object, ...]]:
+    """What all declarations of a function must have in common."""
+    lists = (function.returns, function.parameters)
+    return [
+        (number, variable.space, variable.type, variable.vector, variable.dimensions, align_of(variable))
+        for number, variables in enumerate(lists)
+        for variable in variables
+    ]
+
+
+def _inconsistent(module: nodes.Module) -> Iterator[tuple[Problem, Span]]:
+    """Functions that are declared with other parameters or results than before."""
+    first: dict[str, nodes.Function] = {}
+    for item in module.items:
+        if isinstance(item, nodes.Function):
+            before = first.setdefault(item.name, item)
+            if before is not item and _signature(before) != _signature(item):
+                fix = "types, sizes and alignments are those of the first declaration"
+                yield (f"{item.name} is declared with other parameters or results before", fix), item.span
 
 
 def _duplicates(module: nodes.Module) -> Iterator[tuple[Problem, Span]]:

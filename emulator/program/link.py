@@ -184,7 +184,7 @@ class Linker:
 
     def _declare_registers(self, node: nodes.Registers, scope: Scope) -> None:
         for name, count in node.names:
-            if name in scope.names or name in scope.ranges:
+            if name in (scope.names if count is None else scope.ranges) or scope.has_both(name, count):
                 self._error("PTX-P0123", f"{name} is declared twice in one block", node.span)
             if count is not None and node.vector == 1:
                 scope.ranges[name] = RegisterRange(name, count, node.type, self.rows)

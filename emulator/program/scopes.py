@@ -67,6 +67,12 @@ class Scope:
                 return register
         return None
 
+    def has_both(self, name: str, count: int | None) -> bool:
+        """Whether `%r1` beside `%r<5>` of this block would be two registers of one name, whichever comes first."""
+        if count is not None:
+            return any(_number(known, name, count) for known in self.names)
+        return any(_number(name, prefix, numbered.count) for prefix, numbered in self.ranges.items())
+
     def find_label(self, name: str) -> int | None:
         """The pc of a label."""
         return next((scope.labels[name] for scope in self.chain() if name in scope.labels), None)
@@ -105,6 +111,12 @@ class Scope:
     def visible_labels(self) -> set[str]:
         """All labels that can be used here."""
         return {name for scope in self.chain() for name in scope.labels}
+
+
+def _number(name: str, prefix: str, count: int) -> bool:
+    """Whether `prefix<count>` declares a name."""
+    number = name.removeprefix(prefix)
+    return name.startswith(prefix) and number.isdecimal() and str(int(number)) == number and int(number) < count
 
 
 def _is_predicate(found: Declared) -> bool:

@@ -1,6 +1,7 @@
 """`ptxemu check`: what it says of right, wrong and unreadable files, and its exit codes."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,10 @@ def test_our_bug_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 70
     assert f"while checking {file}" in result.stderr
+
+
+def test_folders_and_pipes_that_are_called_ptx_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / "folder.ptx").mkdir()
+    os.mkfifo(tmp_path / "pipe.ptx")
+    write(tmp_path / "folder.ptx", "k.ptx", RIGHT)
+    assert run(tmp_path) == (0, "1 file: 1 ok\n")

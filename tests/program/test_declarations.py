@@ -67,6 +67,11 @@ WRONG = [
     (".global .u32 x; .const .u32 x; " + KERNEL, "x is defined twice"),
     (".visible .entry k (.param .u32 a, .param .u32 a) { ret; }", "k has two parameters a"),
     (".func (.param .b32 a) f (.param .b32 a) { ret; } " + KERNEL, "f has two parameters a"),
+    (".visible .entry k (.reg .u32 a) { ret; }", "parameter a is a register"),
+    (".extern .func f () { ret; } " + KERNEL, "f is extern and has a body"),
+    (".func f (.param .u32 a); .func f (.param .s32 a) { ret; } " + KERNEL, "f is declared with other parameters"),
+    (".func f (.param .b8 a[4]); .func f (.param .b8 a[8]); " + KERNEL, "f is declared with other parameters"),
+    (".func (.param .b32 r) f (); .func f (.param .b32 r) { ret; } " + KERNEL, "f is declared with other parameters"),
     (".shared .u32 x[]; " + KERNEL, "x is an array without a size"),
     (".global .u32 x[2][0]; " + KERNEL, "x is an array without a size"),
     (".visible .entry k () { .local .u32 x[0]; ret; }", "x is an array without a size"),
@@ -109,6 +114,8 @@ RIGHT = [
     ".visible .entry k () .reqntid 32 .reqnctapercluster 2 .blocksareclusters { ret; }",
     ".visible .entry k () { .global .u32 v = 1; .const .u32 w = 2; ret; }",
     ".func f (.reg .pred a) { ret; } " + KERNEL,
+    ".func f (.param .u32 a); .func f (.param .u32 b) { ret; } " + KERNEL,
+    ".visible .entry k () { .reg .u32 %r<3>, %r5, %r01, %r; { .reg .u32 %r1; } ret; }",
     ".extern .func f (.param .b8 a, .param .b8 a); .func g (.param .b32 n, .param .b8 rest[]) { ret; } " + KERNEL,
     ".const .b8 x[65000]; .const .align 8 .b8 y[536]; .visible .entry k (.param .b8 p[32764]) { ret; }",
     ".version 8.0\n.target sm_90\n.visible .entry k (.param .b8 p[4352]) { ret; }",
@@ -134,3 +141,9 @@ def test_a_label_is_no_variable_of_its_block(text: str) -> None:
 
 def test_a_cta_has_the_shared_memory_of_the_device() -> None:
     assert Limits().shared_per_block == MOST_SHARED
+
+
+@pytest.mark.parametrize("names", ["%r<3>, %r1", "%r1, %r<3>", "%r<3>, %r<4>"])
+def test_registers_of_one_name(names: str) -> None:
+    (found,) = errors(f".visible .entry k () {{ .reg .u32 {names}; ret; }}")
+    assert found.code == "PTX-P0123"
