@@ -42,6 +42,7 @@ CODES: dict[str, str] = {
     "PTX-P0136": "a declaration or directive that is wrong",
     "PTX-P0201": "valid PTX that the emulator does not execute yet",
     "PTX-P0301": "a product and a sum that ptxas rounds once (a warning)",
+    "PTX-P0302": "a name that is used before it is declared (a warning)",
     "PTX-L0101": "no such kernel, or no such variable",
     "PTX-L0102": "wrong number of kernel arguments",
     "PTX-L0103": "a kernel argument that does not fit its parameter",

@@ -151,6 +151,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         "    mul.f32 %f1, %f2, %f3;\n    add.f32 %f4, %f1, %f5;\n",
         "Pin it: add.rn (or mul.rn) keeps both roundings on every device, fma.rn has one. Or compare with a tolerance.",
     ),
+    "PTX-P0302": Explanation(
+        "A warning, no error. The emulator finds a register, variable, function or list of targets wherever it is "
+        "declared; ptxas refuses to use one in front of its declaration. Labels alone may come later.",
+        "    mov.u32 %late, 1;\n    .reg .u32 %late;\n",
+        "Move the declaration up. For functions that call each other: declare one of them first, `.func f ();`.",
+    ),
     "PTX-L0101": Explanation(
         "The file has no kernel of this name, or several, of which one must be chosen. C++ compilers mangle names: "
         "`vadd` may be `_Z4vaddPfS_i`.",

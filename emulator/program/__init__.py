@@ -5,7 +5,7 @@ decode.py        one instruction -> variant and places, or a pointed error
 binding.py       one operand; calls.py the operands of call
 scopes.py        names by block; registers.py rows; layout.py variables
 flow.py          join points, call graph
-module_check.py  whole modules; declarations.py, size_limits.py what a module declares
+module_check.py  whole modules; declarations.py, declaration_order.py, size_limits.py what one declares
 """
 
 from emulator.program.instruction import FunctionInfo, Instruction, KernelParameter, Program

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emulator.errors import Diagnostic, Label, PtxError, PtxSemanticError
 from emulator.parse import nodes
 from emulator.program.contraction import warnings_of
+from emulator.program.declaration_order import used_early
 from emulator.program.declarations import check_declarations
 from emulator.program.link import Linker
 from emulator.program.requirements import LATEST_VERSION, device_runs, target_rank
@@ -44,6 +45,7 @@ def check_module(module: nodes.Module, arch: str = "sm_90a") -> tuple[list[Diagn
     errors, warnings = check_head(module, arch)
     if errors:
         return errors, warnings
+    warnings += used_early(module)
     reached: set[str] = set()
     roots = [f for f in module.functions.values() if f.body is not None]
     for function in sorted(roots, key=lambda f: f.kind != "entry"):

@@ -70,8 +70,8 @@ class Scope:
     def has_both(self, name: str, count: int | None) -> bool:
         """Whether `%r1` beside `%r<5>` of this block would be two registers of one name, whichever comes first."""
         if count is not None:
-            return any(_number(known, name, count) for known in self.names)
-        return any(_number(name, prefix, numbered.count) for prefix, numbered in self.ranges.items())
+            return any(is_numbered(known, name, count) for known in self.names)
+        return any(is_numbered(name, prefix, numbered.count) for prefix, numbered in self.ranges.items())
 
     def find_label(self, name: str) -> int | None:
         """The pc of a label."""
@@ -113,7 +113,7 @@ class Scope:
         return {name for scope in self.chain() for name in scope.labels}
 
 
-def _number(name: str, prefix: str, count: int) -> bool:
+def is_numbered(name: str, prefix: str, count: int) -> bool:
     """Whether `prefix<count>` declares a name."""
     number = name.removeprefix(prefix)
     return name.startswith(prefix) and number.isdecimal() and str(int(number)) == number and int(number) < count
