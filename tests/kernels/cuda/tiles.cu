@@ -1,4 +1,4 @@
-// Cooperative groups below the block: tiles of 4 to 32, groups by label and by branch, their shuffles and reductions.
+// Cooperative groups below the block: tiles of 4 to 64, groups by label and by branch, their shuffles and reductions.
 #include <cooperative_groups.h>
 #include <cooperative_groups/reduce.h>
 #include <cooperative_groups/scan.h>
@@ -22,6 +22,13 @@ extern "C" __global__ void by_library(const int* in, int* sum, int* most, int* b
     sum[t] = cg::reduce(tile, value, cg::plus<int>());
     most[t] = cg::reduce(tile, value, cg::greater<int>());
     before[t] = cg::exclusive_scan(tile, value, cg::plus<int>());
+}
+
+extern "C" __global__ void of_several_warps(const int* in, int* out) {
+    __shared__ cg::block_tile_memory<128> memory;
+    auto tile = cg::tiled_partition<64>(cg::this_thread_block(memory));
+    int sum = cg::reduce(tile, in[threadIdx.x], cg::plus<int>());
+    out[threadIdx.x] = sum * 1000 + tile.meta_group_rank() * 100 + tile.thread_rank();
 }
 
 extern "C" __global__ void branches(const int* in, unsigned* size, unsigned* rank, unsigned* leader) {

@@ -50,6 +50,11 @@ def tiles(gpu: Gpu) -> None:
     same(most, np.repeat(eights.max(axis=1), 8))
     same(before, (np.cumsum(eights, axis=1) - eights).ravel())
 
+    halves = gpu.integers(0, 99, (2, 64), np.int32)
+    out = gpu.zeros((2, 64), np.int32)
+    gpu.launch("of_several_warps", 1, 128, gpu.array(halves), out)
+    same(out, 1000 * halves.sum(axis=1)[:, None] + 100 * np.arange(2)[:, None] + np.arange(64))
+
     for kernel, key in (("branches", values % 3), ("labels", values & 3)):
         size, rank, third = (gpu.zeros(n, np.uint32) for _ in range(3))
         gpu.launch(kernel, 1, n, data, size, rank, third)
