@@ -209,7 +209,7 @@ def counter_ratio(name: str) -> float:
 
 
 def dirty_cost() -> float:
-    """What marking pages costs vecadd: a process with and one without, in parts of the time without."""
+    """What marking pages costs vecadd, in parts of the time without: processes of both kinds in turns, the median."""
     code = """
 import statistics, sys, time
 from emulator import System
@@ -224,13 +224,14 @@ for _ in range(9):
     start = time.process_time(); mine.run(); times.append(time.process_time() - start)
 print(statistics.median(times))
 """
-    found = []
-    for off in (False, True):
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as marking, tempfile.TemporaryDirectory() as not_marking:
+
+        def seconds(folder: str, off: bool) -> float:
             done = subprocess.run([sys.executable, "-c", code.format(off=off)], cwd=ROOT, check=True, text=True,
                                   capture_output=True, env={**os.environ, "PTXEMU_CACHE": folder})  # fmt: skip
-        found.append(float(done.stdout))
-    return found[0] / found[1] - 1
+            return float(done.stdout)
+
+        return statistics.median(seconds(marking, False) / seconds(not_marking, True) for _ in range(9)) - 1
 
 
 def feature_times(features: str, rounds: int) -> Figures:
