@@ -195,8 +195,7 @@ class Jobs:
             return None, 0
         shares = self.shares[:count]
         self._set_aside_fresh(device, grid, deal.fresh)
-        blocks = grid.deal_blocks(count) if deal.is_new else [share.free_of(grid) for share in shares]
-        for share, free in zip(shares, blocks, strict=True):
+        for share, free in zip(shares, self._blocks(grid, deal, shares), strict=True):
             share.prepare(grid, run, {"pause": pause, "fresh": self._fresh.ctypes.data}, free)
         self._deal(device, deal, shares)
         self.runner.threaded = True
@@ -215,6 +214,14 @@ class Jobs:
         """Have all threads stop."""
         for share in self.shares:
             share.stop()
+
+    def _blocks(self, grid: Grid, deal: Deal, shares: list[Share]) -> list[int]:
+        """The first free block of each thread: all are divided anew while all are free, else each keeps its own."""
+        if not deal.is_new:
+            return [share.free_of(grid) for share in shares]
+        for share in self.shares:
+            share.whole = None  # also of one that has no part this time, and had blocks of the launch before
+        return grid.deal_blocks(len(shares))
 
     def _set_aside_fresh(self, device: DeviceState, grid: Grid, fresh: Numbers) -> None:
         """Let all threads draw from the CTAs that have not begun."""

@@ -16,6 +16,7 @@ import pytest
 
 from emulator import LaunchConfig, System, launch, samples
 from emulator.engines.native.engine import NativeEngine
+from emulator.engines.native.jobs import Jobs, _to_deal
 from emulator.errors import KernelFault
 from emulator.observers.counters import Counters
 from tests.benchmarks.five_kernels import WORKLOADS, Launch, Workload
@@ -340,6 +341,26 @@ def test_blocks_are_used_again_by_later_launches() -> None:
     assert out.numpy()[0] == 6 * 20_000 * 64
     assert max(counts) <= 1000
     assert not system.runner.devices[0].held.any()
+
+
+def test_blocks_that_are_divided_anew_belong_to_one_thread_each() -> None:
+    """Three threads had all of them, two go on: no block is free twice."""
+    system = System(engine="native")
+    out = system.device(0).zeros(64, np.uint32)
+    start(kernel("st.global.u32 [%out], %c;"), system.device(0), out, grid=2, block=64)
+    runner = system.runner
+    runner.launches.start_work()
+    (grid,), engine = runner.running, runner.engine
+    assert isinstance(engine, NativeEngine)
+    grid.pool.grow(40)
+    jobs, deal = Jobs(engine, 3), _to_deal(runner.devices[0], grid, runner.ready)
+    assert deal.is_new and deal.units == 2
+    for count in (3, 2):
+        shares = jobs.shares[:count]
+        for share, free in zip(shares, jobs._blocks(grid, deal, shares), strict=True):
+            share.whole = grid
+            share.grid["free"] = free
+    assert sorted(jobs._free_blocks(grid)) == sorted(grid.pool.addresses)
 
 
 OF_ALL_CTAS = (", gl;", "[gl", MULTIMEM)  # memory that the last one wins
